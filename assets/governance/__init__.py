@@ -1,0 +1,1 @@
+"""Can we prove all this? Audit trail and freshness."""

@@ -1,0 +1,81 @@
+"""governance: publishing, with the tables and views that exist only in the published file, and their laws."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from assets.checks import result
+from assets.tables import asset_key, asset_spec, assert_reads
+from resources import audit
+from resources.clock import Clock
+from resources.contracts import Check, Contract
+from resources.publishing import Publisher
+from resources.warehouse import open_published
+from resources.warehouse_resource import WarehouseResource
+
+WAITING_TAG = "nocturne/waiting"
+CHAIN = "chain_is_whole"
+
+
+def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
+    """Publish: all that passed and fits together, before the readers as one snapshot."""
+    made = [c for c in contracts.values() if c.kind in ("projection", "view") or c.name == audit.AUDIT]
+    for contract in made:
+        if contract.kind == "view":
+            assert_reads(contract)
+    specs = [
+        dg.AssetCheckSpec(check.name, asset=asset_key(contract.name), description=check.meaning)
+        for contract in made
+        for check in contract.checks
+    ]
+    chain = dg.AssetCheckSpec(CHAIN, asset=asset_key(audit.AUDIT), description="Every row of the audit follows from the one before")
+
+    @dg.multi_asset(name="publish_warehouse", specs=[asset_spec(c, contracts) for c in made], check_specs=[*specs, chain])
+    def publish_warehouse(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]
+    ) -> Iterator[Any]:
+        publisher = warehouse.publisher()
+        published = publisher.publish(clock.last_due_day(), clock.now(), _waiting(context))
+        counts = _row_counts(publisher, [c.name for c in made])
+        for contract in made:
+            metadata: dict[str, Any] = {"dagster/row_count": counts[contract.name], "manifest": published.number}
+            if contract.name == "governance.freshness":
+                metadata |= {
+                    "published_now": published.is_new,
+                    "door": dg.MetadataValue.path(str(published.path)),
+                    "behind": dg.MetadataValue.json(published.behind),
+                    "late_rows": dg.MetadataValue.json(published.late),
+                }
+            yield dg.MaterializeResult(asset_key=asset_key(contract.name), metadata=metadata)
+            for check in contract.checks:
+                yield result(contract, check.name, _failing_days(publisher, contract, check), check.blocking)
+        broken = audit.broken_link(audit.entries(warehouse.store()))
+        yield result(contracts[audit.AUDIT], CHAIN, {} if broken is None else {f"seq {broken}": 1}, True)
+
+    return publish_warehouse
+
+
+def _waiting(context: dg.AssetExecutionContext) -> dict[date, str]:
+    """Days that the planner does not try again for now, from the run's tag."""
+    tag = context.run.tags.get(WAITING_TAG, "{}")
+    return {date.fromisoformat(day): reason for day, reason in json.loads(tag).items()}
+
+
+def _row_counts(publisher: Publisher, names: list[str]) -> dict[str, int]:
+    con = open_published(publisher.door)
+    try:
+        return {name: int(con.execute(f"select count(*) from {name}").fetchall()[0][0]) for name in names}
+    finally:
+        con.close()
+
+
+def _failing_days(publisher: Publisher, contract: Contract, check: Check) -> dict[str, int]:
+    con = open_published(publisher.door)
+    try:
+        rows = con.execute(f"select day, count(*) from {contract.name} where {check.failing} group by day order by day")
+        return {str(day): int(count) for day, count in rows.fetchall()}
+    finally:
+        con.close()

@@ -1,0 +1,1 @@
+"""What happened? The ledger of files and requests."""

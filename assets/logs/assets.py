@@ -1,0 +1,79 @@
+"""logs: landing files into the ledger, the tenants that may be named, and the tables computed from them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from assets.checks import result
+from assets.tables import asset_key, asset_spec
+from resources.clock import Clock
+from resources.contracts import Contract
+from resources.landing import LandedFile, LandingReport
+from resources.references import replace_reference
+from resources.tenants import declared_tenants
+from resources.warehouse_resource import WarehouseResource
+
+ALL_READ = "every_file_could_be_typed"
+LEDGER = ("logs.files", "logs.landed", "logs.quarantine")
+
+
+def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
+    """Landing: every new file of the landing folder, once."""
+    files = contracts["logs.files"]
+    specs = [dg.AssetCheckSpec(c.name, asset=asset_key(files.name), description=c.meaning) for c in files.checks]
+    specs.append(dg.AssetCheckSpec(ALL_READ, asset=asset_key(files.name), description="No file stopped the SQL of its format"))
+
+    @dg.multi_asset(name="land_files", specs=[asset_spec(contracts[n], contracts) for n in LEDGER], check_specs=specs)
+    def land_files(context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]) -> Iterator[Any]:
+        def progress(file: LandedFile) -> None:
+            context.log.info(f"{file.path}: {file.state}, {file.records_landed:,} records, {file.records_quarantined + file.lines_refused:,} quarantined")
+
+        store = warehouse.store()
+        report = warehouse.landing().land(clock.now(), clock.is_settled, progress)
+        for name in LEDGER:
+            rows = sum(f.rows for f in store.open(name).files())
+            metadata = {"dagster/row_count": rows, **(_report_metadata(report) if name == files.name else {})}
+            yield dg.MaterializeResult(asset_key=asset_key(name), metadata=metadata)
+        stored = store.scan_all(files.name)
+        for check in files.checks:
+            failing = store.rows(f"select path, count(*) from ({stored}) where {check.failing} group by path")
+            yield result(files, check.name, {path: int(count) for path, count in failing}, check.blocking)
+
+        yield result(files, ALL_READ, dict.fromkeys(report.failed, 1), True)
+
+    return land_files
+
+
+def tenants_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
+    """logs.tenants: the names of seeds/tenants.yml beside the pseudonyms that the ledger knows them by."""
+
+    @dg.multi_asset(name="logs__tenants", specs=[asset_spec(contracts["logs.tenants"], contracts)])
+    def tenants(context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]) -> Any:
+        keyring = warehouse.landing().keyring(clock.now())
+        names = declared_tenants(warehouse.seeds / "tenants.yml")
+        rows = [{"tenant_token": keyring.token("tenant", name), "tenant": name} for name in names]
+        table = pa.Table.from_pylist(rows, schema=pa.schema([("tenant_token", pa.string()), ("tenant", pa.string())]))
+        changed = replace_reference(warehouse.store(), "logs.tenants", table)
+        return dg.MaterializeResult(
+            asset_key=asset_key("logs.tenants"), metadata={"dagster/row_count": len(rows), "changed": changed}
+        )
+
+    return tenants
+
+
+def _report_metadata(report: LandingReport) -> dict[str, Any]:
+    lines = "\n".join(
+        f"| {f.path} | {f.state} | {f.records_landed:,} | {f.records_quarantined + f.lines_refused:,} | {f.reason or ''} |"
+        for f in report.files[:50]
+    )
+    more = f"\n\nand {len(report.files) - 50} more" if len(report.files) > 50 else ""
+    return {
+        **{f"files_{state}": report.count(state) for state in ("landed", "copy", "refused")},
+        "files_unchanged": report.unchanged,
+        "files": dg.MetadataValue.md(f"| file | state | landed | quarantined | reason |\n|---|---|---|---|---|\n{lines}{more}"),
+        "still_written": dg.MetadataValue.json(report.still_written),
+        "failed": dg.MetadataValue.json(report.failed),
+        "undeclared": dg.MetadataValue.json(report.undeclared),
+    }

@@ -1,0 +1,208 @@
+"""`make nightly`: one whole night in this process, with what it found and where to look.
+
+The same jobs, planner and warehouse as the schedule and the sensors; runs are recorded in the same Dagster instance.
+Exit status 1: a step failed, a blocking check failed, or a file could not be typed. 2: it could not start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.governance.assets import WAITING_TAG
+from pipelines.build import build_defs, build_resources
+from pipelines.clock import WallClock
+from pipelines.jobs import COMPUTE, LAND, PUBLISH
+from pipelines.planner import Plan, make_plan
+from pipelines.runs import DIGEST_TAG, Runs
+from pipelines.settings import Settings
+from pipelines.summary import print_night
+from resources.calendar import CalendarError
+from resources.contracts import ContractError
+from resources.keyring import KeyringError
+from resources.sources import SourceError
+from resources.tenants import TenantError
+from resources.warehouse_resource import WarehouseResource
+
+SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED = 14, 2_000, 7
+MAX_ROUNDS = 3
+"""Plans in one night: a second one is needed only when rows land while the first is computed."""
+
+
+@dataclass
+class Night:
+    """What one night did. `failures` are sentences for a person; the night goes on after each."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    commits: int = 0
+    manifest: int = 0
+    is_published: bool = False
+    plan: Plan = field(default_factory=Plan)
+    landed: dict[str, Any] = field(default_factory=dict)
+
+
+class NightRun:
+    """One night over one warehouse, with the jobs of `build_defs`."""
+
+    def __init__(self, settings: Settings, say: Any = print):
+        self.settings = settings
+        self.say = say
+        self.resources = build_resources(settings)
+        self.warehouse: WarehouseResource = self.resources["warehouse"]
+        self.clock: WallClock = self.resources["clock"]
+        self.repository = build_defs(self.resources).get_repository_def()
+        self.night = Night()
+
+    def run(self, instance: dg.DagsterInstance) -> Night:
+        """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""
+        runs = Runs(instance, COMPUTE)
+        for run_id in runs.bury_the_dead():
+            self.say(f"run {run_id[:8]} was killed earlier; its days are planned again")
+        before = self._versions()
+        self._wait_until_settled()
+        self._land(instance)
+        self._compute(instance, runs)
+        self._publish(instance)
+        self.night.commits = sum(version - before[name] for name, version in self._versions().items())
+        return self.night
+
+    def _versions(self) -> dict[str, int]:
+        store = self.warehouse.store()
+        return {c.name: store.open(c.name).version for c in store.contracts.values() if c.kind not in ("view", "projection")}
+
+    def _wait_until_settled(self) -> None:
+        moving = [path for path in self.warehouse.landing().waiting() if not self.clock.is_settled(path)]
+        if moving:
+            self.say(f"waiting {self.clock.settle_seconds:g} s for {len(moving)} new files to settle")
+            time.sleep(self.clock.settle_seconds)
+
+    def _land(self, instance: dg.DagsterInstance) -> None:
+        started = time.perf_counter()
+        waiting = len(self.warehouse.landing().waiting())
+        self.say(f"landing {waiting} new files" if waiting else "landing: no new files")
+        result = self._execute(LAND, instance, {})
+        if result is not None:
+            for event in result.get_asset_materialization_events():
+                if event.asset_key == dg.AssetKey(["logs", "files"]):
+                    metadata = event.materialization.metadata
+                    self.night.landed = {key: value.value for key, value in metadata.items()}
+        self.night.seconds["land"] = time.perf_counter() - started
+
+    def _compute(self, instance: dg.DagsterInstance, runs: Runs) -> None:
+        started = time.perf_counter()
+        store, due = self.warehouse.store(), self.clock.last_due_day()
+        tried: set[str] = set()
+        for _ in range(MAX_ROUNDS):
+            self.night.plan = make_plan(store, due, runs)
+            ranges = [r for r in self.night.plan.ranges if r.inputs_digest not in tried]
+            if not ranges:
+                break
+            for days in ranges:
+                tried.add(days.inputs_digest)
+                reasons = sorted({f"{s.table}: {s.reasons[0]}" for s in self.night.plan.stale if days.first <= s.day <= days.last})
+                self.say(f"computing {days.first} to {days.last} ({(days.last - days.first).days + 1} days; {_shortened(reasons)})")
+                self._execute(COMPUTE, instance, days.tags)
+        else:
+            self.night.plan = make_plan(store, due, runs)
+        self.night.seconds["compute"] = time.perf_counter() - started
+
+    def _publish(self, instance: dg.DagsterInstance) -> None:
+        started = time.perf_counter()
+        publisher, due = self.warehouse.publisher(), self.clock.last_due_day()
+        inputs = publisher.due(due, self.night.plan.waiting)
+        if inputs is not None:
+            self.say("publishing")
+            self.night.is_published = True
+            self._execute(PUBLISH, instance, {DIGEST_TAG: inputs, WAITING_TAG: self.night.plan.waiting_tag})
+        manifest = publisher.manifest()
+        self.night.manifest = manifest["number"]
+        self.night.failures += [f"{day}: {reason}" for day, reason in manifest["behind"].items()]
+        self.night.failures += [f"{day}: {reason}" for day, reason in manifest["waiting"].items()]
+        self.night.seconds["publish"] = time.perf_counter() - started
+
+    def _execute(self, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> Any:
+        result = self.repository.get_job(job).execute_in_process(
+            instance=instance,
+            tags=dict(tags),
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO" if _verbose() else "CRITICAL"}}}},
+        )
+        for event in result.all_events:
+            if event.is_step_failure:
+                cause = event.step_failure_data.error
+                while cause is not None and cause.cause is not None:
+                    cause = cause.cause
+                self.night.failures.append(f"{job}: step {event.step_key} failed: {cause.message.strip() if cause else 'no reason given'}")
+        for check in result.get_asset_check_evaluations():
+            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+                where = check.metadata.get("where")
+                self.night.failures.append(
+                    f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {where.value if where else ''}"
+                )
+        return result if result.success else None
+
+
+def _verbose() -> bool:
+    return "-v" in sys.argv or "--verbose" in sys.argv
+
+
+def _shortened(reasons: list[str]) -> str:
+    return "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} more" if len(reasons) > 2 else "")
+
+
+def make_sample(settings: Settings, clock: WallClock, say: Any = print) -> None:
+    """Some days of invented traffic, up to yesterday, into an empty landing folder."""
+    from simulator.traffic import simulate
+
+    first = clock.last_due_day() - timedelta(days=SAMPLE_DAYS - 1)
+    say(f"the landing folder is empty: making {SAMPLE_DAYS} days of sample traffic ({SAMPLE_REQUESTS_PER_DAY:,} requests a day)")
+    truth = settings.home / "sample"
+    for _ in simulate(settings.landing, truth, first, SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED):
+        pass
+    say(f"  what was planted in it: {_relative(truth / 'ground_truth.json')}")
+
+
+def _relative(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line of `make nightly`."""
+    parser = argparse.ArgumentParser(prog="make nightly", description=__doc__)
+    parser.add_argument("--no-sample", action="store_true", help="leave an empty landing folder empty")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show Dagster's own log")
+    options = parser.parse_args(arguments)
+    started = time.perf_counter()
+    settings = Settings.from_environment()
+    settings.prepare_instance()
+    logging.getLogger("dagster").setLevel(logging.INFO if options.verbose else logging.CRITICAL)
+    try:
+        run = NightRun(settings, say=lambda text: print(text, flush=True))
+        is_empty = not settings.landing.exists() or not any(settings.landing.iterdir())
+        if is_empty and not options.no_sample:
+            make_sample(settings, run.clock)
+        with dg.DagsterInstance.get() as instance:
+            night = run.run(instance)
+    except (CalendarError, ContractError, KeyringError, SourceError, TenantError) as error:
+        print(f"nightly: {error}", file=sys.stderr)
+        return 2
+    night.seconds["whole"] = time.perf_counter() - started
+    print_night(night, run.warehouse, settings)
+    return 1 if night.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Which days are stale, and why: the one answer, for `make nightly`, the schedule and the sensor.
+
+A day of a derived table is stale when its recorded inputs differ from what is there now, or when a day that it reads
+is stale. Late rows, a corrected price, a changed SQL file, a backfill and a crash half-way are therefore one thing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Protocol
+
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from assets.tables import days_between
+from pipelines.runs import DIGEST_TAG
+from resources.computing import is_fresh
+from resources.day_inputs import DayInputs, digest, is_newer, take_pins
+from resources.days import DayState, Inputs, Pins
+from resources.store import Store
+from resources.warehouse_resource import PINS_TAG
+
+MAX_FAILED_ATTEMPTS = 3
+
+
+class History(Protocol):
+    """What the planner asks about earlier runs (pipelines/runs.py)."""
+
+    def in_flight_days(self) -> set[date]: ...
+
+    def ended(self, digest: str) -> tuple[int, int]: ...
+
+
+@dataclass(frozen=True)
+class StaleDay:
+    """One day of one table that must be looked at, with the reasons a person would give."""
+
+    table: str
+    day: date
+    reasons: tuple[str, ...]
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class DayRange:
+    """Contiguous stale days: one run. `inputs_digest` names exactly what it would compute from."""
+
+    first: date
+    last: date
+    inputs_digest: str
+    attempt: int
+    pins: Pins
+
+    @property
+    def run_key(self) -> str:
+        return f"{self.first}..{self.last}:{self.inputs_digest}:{self.attempt}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the run: its days, what it was launched for, and what it reads."""
+        return {
+            ASSET_PARTITION_RANGE_START_TAG: self.first.isoformat(),
+            ASSET_PARTITION_RANGE_END_TAG: self.last.isoformat(),
+            DIGEST_TAG: self.inputs_digest,
+            PINS_TAG: json.dumps(self.pins, sort_keys=True),
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done now. `waiting`: days that failed too often with these inputs, and why they are left alone."""
+
+    stale: list[StaleDay] = field(default_factory=list)
+    ranges: list[DayRange] = field(default_factory=list)
+    waiting: dict[date, str] = field(default_factory=dict)
+    in_flight: set[date] = field(default_factory=set)
+
+    @property
+    def waiting_tag(self) -> str:
+        """The waiting days as the tag that tells publishing of them."""
+        return json.dumps({day.isoformat(): reason for day, reason in sorted(self.waiting.items())})
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self.ranges and not self.in_flight
+
+
+def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
+    """The stale days of every derived table, as ranges to run. Reads commits and the ledger's files, never rows."""
+    pins = take_pins(store, last_due_day)
+    stale = stale_days(store, pins)
+    in_flight = history.in_flight_days()
+    open_days = {s.day for s in stale} - in_flight
+    ranges, waiting = [], {}
+    for first, last in _contiguous(open_days):
+        digest_ = _digest_of(s for s in stale if first <= s.day <= last)
+        ended, failed = history.ended(digest_)
+        if failed >= MAX_FAILED_ATTEMPTS:
+            reason = f"{failed} runs with these inputs failed; it is tried again when rows, prices or code change"
+            waiting.update(dict.fromkeys(days_between(first, last), reason))
+        else:
+            ranges.append(DayRange(first, last, digest_, ended, pins))
+    return Plan(stale, ranges, waiting, in_flight & {s.day for s in stale})
+
+
+def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
+    """Every stale day of every derived table, inputs first."""
+    inputs = DayInputs(store, pins)
+    tables = store.derived()
+    for contract in tables:
+        store.day_log(contract.name).refresh()
+    with_rows = inputs.days_with_rows()
+    computed = {day for contract in tables for day in store.day_log(contract.name).states}
+    if not with_rows | computed:
+        return []
+    reach = max((abs(offset) for c in tables for w in c.reads.values() if not isinstance(w, str) for offset in w), default=0)
+    first = min(with_rows | computed) - timedelta(days=reach)
+    calendar = days_between(first, inputs.last_due_day)
+    found: list[StaleDay] = []
+    stale: set[tuple[str, date]] = set()
+    for contract in tables:
+        log = store.day_log(contract.name)
+        for day in calendar:
+            wanted, state = inputs.of(contract, day), log.state(day)
+            if state is not None and is_newer(state.pins, pins):
+                continue
+            waits = [
+                f"{name} of {read} is stale"
+                for name, window in contract.reads.items()
+                if not isinstance(window, str)
+                for read in inputs.window(day, window)
+                if (name, read) in stale
+            ]
+            reasons = waits if is_fresh(state, wanted) else [*explain(state, wanted), *waits]
+            if state is None and contract.every_day and day >= min(with_rows | computed):
+                reasons = reasons or ["never computed"]
+            if reasons:
+                stale.add((contract.name, day))
+                found.append(StaleDay(contract.name, day, tuple(reasons), wanted))
+    return found
+
+
+def explain(state: DayState | None, wanted: Inputs) -> list[str]:
+    """Why a day is stale, in words."""
+    if state is None:
+        return ["never computed"]
+    reasons = []
+    for name in sorted(state.tried.keys() | wanted.keys()):
+        if state.tried.get(name) == wanted.get(name):
+            continue
+        table, _, day = name.partition("@")
+        where = f" of {day}" if day else ""
+        if name == "code":
+            reasons.append("its SQL, columns or checks changed")
+        elif name not in state.tried:
+            reasons.append(f"{table}{where} has rows now")
+        elif name not in wanted:
+            reasons.append(f"{table}{where} has no rows any more")
+        else:
+            reasons.append(f"{table}{where} changed")
+    return reasons
+
+
+def _contiguous(days: Iterable[date]) -> list[tuple[date, date]]:
+    """Days as ranges (first, last), both included."""
+    ranges: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if ranges and day - ranges[-1][1] == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges
+
+
+def _digest_of(stale: Iterable[StaleDay]) -> str:
+    return digest(*(json.dumps([s.table, s.day.isoformat(), s.inputs], sort_keys=True) for s in stale))

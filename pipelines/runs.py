@@ -1,0 +1,74 @@
+"""What the Dagster instance knows of earlier runs: which days are in flight, how often a set of inputs was tried."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import date
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
+
+from assets.tables import days_between
+from resources.warehouse_resource import PROCESS_TAG
+
+DIGEST_TAG = "nocturne/inputs"
+IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+class Runs:
+    """Runs of one job in one instance."""
+
+    def __init__(self, instance: dg.DagsterInstance, job_name: str):
+        self.instance = instance
+        self.job_name = job_name
+
+    def bury_the_dead(self) -> list[str]:
+        """Report runs as failed whose process on this machine is gone: a killed run would stay in flight for ever."""
+        buried = []
+        for run in self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+            host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
+            if host == socket.gethostname() and pid.isdigit() and not _is_alive(int(pid)):
+                self.instance.report_run_failed(run, f"process {pid} ended without a word; the planner will try its days again")
+                buried.append(run.run_id)
+        return buried
+
+    def in_flight_days(self) -> set[date]:
+        """Days of queued and running runs: not planned again."""
+        found: set[date] = set()
+        for run in self._runs(IN_FLIGHT):
+            first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG, run.tags.get(PARTITION_NAME_TAG))
+            last = run.tags.get(ASSET_PARTITION_RANGE_END_TAG, run.tags.get(PARTITION_NAME_TAG))
+            if first and last:
+                found.update(days_between(date.fromisoformat(first), date.fromisoformat(last)))
+        return found
+
+    def is_in_flight(self) -> bool:
+        return bool(self._runs(IN_FLIGHT, limit=1))
+
+    def ended(self, digest: str) -> tuple[int, int]:
+        """(ended, failed) runs that were launched for exactly these inputs."""
+        runs = self._runs(ENDED, {DIGEST_TAG: digest})
+        return len(runs), sum(run.status == dg.DagsterRunStatus.FAILURE for run in runs)
+
+    def _runs(
+        self, statuses: list[dg.DagsterRunStatus], tags: dict[str, str] | None = None, limit: int | None = None
+    ) -> list[dg.DagsterRun]:
+        return list(self.instance.get_runs(dg.RunsFilter(job_name=self.job_name, statuses=statuses, tags=tags), limit=limit))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

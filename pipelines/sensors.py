@@ -1,0 +1,79 @@
+"""Sensors: new files are landed when they come, stale days are computed, and what passed is published.
+
+All of them ask the same planner as `make nightly`. Each tick does one thing and is safe to repeat: a restart, a crash
+or two ticks at once end in the same warehouse.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from assets.governance.assets import WAITING_TAG
+from pipelines.clock import WallClock
+from pipelines.jobs import COMPUTE, LAND, PUBLISH
+from pipelines.planner import MAX_FAILED_ATTEMPTS, make_plan
+from pipelines.runs import DIGEST_TAG, Runs
+from resources.warehouse_resource import WarehouseResource
+
+
+def landing_sensor() -> dg.SensorDefinition:
+    """Lands files as they come, so that the night finds them in the ledger."""
+
+    @dg.sensor(
+        name="landing",
+        job_name=LAND,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Watches the landing folder; lands files once they are left alone.",
+    )
+    def landing(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        runs = Runs(context.instance, LAND)
+        runs.bury_the_dead()
+        if runs.is_in_flight():
+            yield dg.SkipReason("a landing run is queued or running")
+            return
+        settled = [path for path in warehouse.landing().waiting() if clock.is_settled(path)]
+        if not settled:
+            yield dg.SkipReason("no new file has settled")
+            return
+        fates = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in settled]
+        inputs = sha256("\n".join(sorted(fates)).encode()).hexdigest()[:16]
+        ended, _ = runs.ended(inputs)
+        yield dg.RunRequest(run_key=f"land:{inputs}:{ended}", tags={DIGEST_TAG: inputs})
+
+    return landing
+
+
+def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+    """Computes stale due days, and publishes when nothing is left to compute or the rest waits."""
+
+    @dg.sensor(
+        name="night",
+        jobs=[run_jobs[COMPUTE], run_jobs[PUBLISH]],
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks the planner which due days are stale and launches one run per contiguous range; publishes when a run ends.",
+    )
+    def night(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        runs = Runs(context.instance, COMPUTE)
+        runs.bury_the_dead()
+        plan = make_plan(warehouse.store(), clock.last_due_day(), runs)
+        for days in plan.ranges:
+            yield dg.RunRequest(job_name=COMPUTE, run_key=days.run_key, tags=days.tags)
+        publishing = Runs(context.instance, PUBLISH)
+        if plan.ranges or publishing.is_in_flight():
+            return
+        inputs = warehouse.publisher().due(clock.last_due_day(), plan.waiting)
+        if inputs is None:
+            yield dg.SkipReason(f"nothing to compute ({len(plan.in_flight)} days are in flight), nothing to publish")
+            return
+        ended, failed = publishing.ended(inputs)
+        if failed >= MAX_FAILED_ATTEMPTS:
+            yield dg.SkipReason(f"publishing failed {failed} times with these tables; see its last run")
+            return
+        tags = {DIGEST_TAG: inputs, WAITING_TAG: plan.waiting_tag}
+        yield dg.RunRequest(job_name=PUBLISH, run_key=f"publish:{inputs}:{ended}", tags=tags)
+
+    return night

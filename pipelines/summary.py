@@ -1,0 +1,87 @@
+"""What `make nightly` prints at its end: what was found, what needs a person, and the next command to try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.settings import Settings
+from resources.warehouse import open_published
+from resources.warehouse_resource import WarehouseResource
+
+if TYPE_CHECKING:
+    from pipelines.nightly import Night
+
+_DAYS = """
+select d.day, d.requests, d.duplicates, c.cost_usd, c.unpriced
+from logs.accounting as d
+left join (
+    select day, sum(contracted_amount) as cost_usd, sum(case when state = 'unpriced' then 1 else 0 end) as unpriced
+    from cost.request_costs group by day
+) as c on d.day = c.day
+order by d.day desc limit 7
+"""
+_UNPRICED = "select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, requests from cost.unpriced_models order by requests desc limit 5"
+_TENANTS = "select count(distinct tenant) from logs.requests where tenant not in (select tenant from logs.tenants)"
+
+
+def print_night(night: Night, warehouse: WarehouseResource, settings: Settings) -> None:
+    """A short table in the terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    door = _relative(warehouse.publisher().door)
+    con = open_published(warehouse.publisher().door)
+    try:
+        table = Table(title=f"The last days in {door}", title_justify="left")
+        for name in ("day (UTC)", "requests", "duplicates", "cost USD", "unpriced"):
+            table.add_column(name, justify="left" if name.startswith("day") else "right")
+        for day, requests, duplicates, cost, unpriced in con.execute(_DAYS).fetchall():
+            table.add_row(str(day), f"{requests:,}", f"{duplicates:,}", "-" if cost is None else f"{cost:,.2f}", f"{unpriced or 0:,}")
+        console.print()
+        console.print(table)
+        for line in _notes(con, night):
+            console.print(f"  {escape(line)}")
+    finally:
+        con.close()
+    for failure in night.failures:
+        console.print(f"[red]  FAILED[/red] {escape(failure)}")
+    seconds = ", ".join(f"{name} {value:.1f} s" for name, value in night.seconds.items() if name != "whole")
+    published = f"published as manifest {night.manifest}" if night.is_published else f"nothing new to publish (manifest {night.manifest})"
+    console.print(f"\n{night.commits} commits, {published}; {night.seconds['whole']:.1f} s ({seconds})")
+    console.print("\nNext:")
+    console.print(f'  ask it    .venv/bin/python -m pipelines.ask "select * from cost.cost_daily order by day desc limit 5"', markup=False)
+    console.print("  see it    make dev      (the Dagster UI on http://127.0.0.1:3000)", markup=False)
+    console.print("  your own  NOCTURNE_LANDING=folder make nightly      (one sub-folder a source; README.md says how)", markup=False)
+
+
+def _notes(con: Any, night: Night) -> list[str]:
+    notes = []
+    landed = night.landed
+    if landed:
+        notes.append(
+            f"{landed['files_landed']} files landed, {landed['files_copy']} copies, {landed['files_refused']} refused, "
+            f"{landed['files_unchanged']} as before"
+        )
+        for name in landed["undeclared"]:
+            notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
+        for name in landed["still_written"]:
+            notes.append(f"{name} is still being written; it is taken next time")
+    quarantined = con.execute("select reason, count(*) from logs.quarantine group by reason order by 2 desc").fetchall()
+    if quarantined:
+        notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
+    for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
+        notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); add it to warehouse/seeds/prices.yml")
+    undeclared = con.execute(_TENANTS).fetchall()[0][0]
+    if undeclared:
+        notes.append(f"{undeclared} tenants appear as pseudonyms; name them in warehouse/seeds/tenants.yml")
+    return notes
+
+
+def _relative(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

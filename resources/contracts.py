@@ -1,0 +1,237 @@
+"""Contracts: the whole promise of each table, read from warehouse/contracts/<question>/<table>.yml.
+
+Here belongs the format of a contract and its lint. What a contract *drives* (checks, assets, views) lives
+with what it drives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+REPO = Path(__file__).resolve().parent.parent
+CONTRACTS = REPO / "warehouse" / "contracts"
+SQL = REPO / "sql"
+SEEDS = REPO / "warehouse" / "seeds"
+
+Kind = Literal["ledger", "derived", "event", "reference", "projection", "view"]
+STORED_KINDS = ("ledger", "derived", "event", "reference")
+COLUMN_CLASSES = ("fact", "token", "text")
+VALID = "valid"
+"""How a contract names a reference in its `reads`: the rows valid on the day, not a window of days."""
+
+
+class ContractError(ValueError):
+    """A contract that cannot be kept as written; says the file, what is wrong and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    `from_` is the source's text column it is typed from, where that has another name; `fingerprint_of` the text
+    column that it is the keyed hash of; `set_by` = "landing" marks columns that no source may set.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    unit: str | None = None
+    class_: str = "fact"
+    required: bool = False
+    values: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int | None = None
+    default: str | None = None
+    from_: str | None = None
+    fingerprint_of: str | None = None
+    set_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule of a table: `failing` is a SQL predicate that is true on a row that breaks it."""
+
+    name: str
+    failing: str
+    meaning: str
+    blocking: bool = True
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a restatement reports: additive columns, summed by group."""
+
+    columns: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A table's promise. `name` is `question.table`; `reads` gives each input its window in days, or `valid`."""
+
+    question: str
+    table: str
+    kind: Kind
+    row: str
+    owner: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    subject_key: str | None = None
+    reads: dict[str, tuple[int, int] | str] = field(default_factory=dict)
+    measures: Measures = Measures()
+    volatile: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    max_length: int | None = None
+    every_day: bool = False
+    code_version: str = "1"
+    freshness: str | None = None
+    caveats: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.question}.{self.table}"
+
+    @property
+    def is_partitioned(self) -> bool:
+        """Stored by day; the `day` column is the partition and stands in no file."""
+        return self.kind in ("ledger", "derived", "event")
+
+    @property
+    def sql_path(self) -> Path:
+        return SQL / self.question / f"{self.table}.sql"
+
+    def column(self, name: str) -> Column:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ContractError(f"{self.name} has no column {name!r}")
+
+
+_DAY = {"type": "DATE", "required": True, "meaning": "UTC day; the partition"}
+_COLUMN_KEYS = {
+    "type", "meaning", "unit", "class", "required", "values", "minimum", "maximum", "max_length", "default",
+    "from", "fingerprint_of", "set_by",
+}  # fmt: skip
+_CONTRACT_KEYS = {
+    "row", "kind", "owner", "key", "subject_key", "reads", "measures", "volatile", "sort", "checks", "max_length",
+    "every_day", "code_version", "freshness", "caveats", "columns", "extends", "without",
+}  # fmt: skip
+
+
+def _column(where: str, name: str, raw: dict[str, Any]) -> Column:
+    unknown = set(raw) - _COLUMN_KEYS
+    if unknown:
+        raise ContractError(f"{where}: column {name} has unknown keys {sorted(unknown)}; allowed: {sorted(_COLUMN_KEYS)}")
+    for needed in ("type", "meaning"):
+        if needed not in raw:
+            raise ContractError(f"{where}: column {name} lacks {needed!r}")
+    if raw.get("class", "fact") not in COLUMN_CLASSES:
+        raise ContractError(f"{where}: column {name} has class {raw['class']!r}; allowed: {', '.join(COLUMN_CLASSES)}")
+    return Column(
+        name=name,
+        class_=raw.get("class", "fact"),
+        from_=raw.get("from"),
+        values=tuple(str(v) for v in raw.get("values", ())),
+        **{k: v for k, v in raw.items() if k not in ("class", "from", "values")},
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ContractError(f"{path.name} is not YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ContractError(f"{path.name}: a contract is a mapping with row, kind, owner and columns")
+    return raw
+
+
+def parse(question: str, table: str, raw: dict[str, Any], root: Path = CONTRACTS) -> Contract:
+    """One contract from its YAML mapping; raises ContractError with the file and the fault."""
+    where = f"{question}/{table}.yml"
+    unknown = set(raw) - _CONTRACT_KEYS
+    if unknown:
+        raise ContractError(f"{where}: unknown keys {sorted(unknown)}; allowed: {sorted(_CONTRACT_KEYS)}")
+    for needed in ("row", "kind", "owner"):
+        if needed not in raw:
+            raise ContractError(f"{where} lacks {needed!r}")
+    kinds = (*STORED_KINDS, "projection", "view")
+    if raw["kind"] not in kinds:
+        raise ContractError(f"{where}: kind {raw['kind']!r}; allowed: {', '.join(kinds)}")
+    columns: dict[str, Column] = {}
+    if raw["kind"] in ("ledger", "derived", "event"):
+        columns["day"] = _column(where, "day", _DAY)
+    if "extends" in raw:
+        parent_question, parent_table = raw["extends"].split(".")
+        parent_path = root / parent_question / f"{parent_table}.yml"
+        parent = parse(parent_question, parent_table, _read(parent_path), root)
+        columns.update({c.name: c for c in parent.columns if c.name not in raw.get("without", ())})
+    for name, column in (raw.get("columns") or {}).items():
+        columns[name] = _column(where, name, column)
+    reads: dict[str, tuple[int, int] | str] = {}
+    for source, window in (raw.get("reads") or {}).items():
+        if window != VALID and not (isinstance(window, list) and len(window) == 2 and window[0] <= window[1]):
+            raise ContractError(f"{where}: reads {source}: {window!r}; write [first, last] in days, or `valid`")
+        reads[source] = VALID if window == VALID else (int(window[0]), int(window[1]))
+    measures = raw.get("measures") or {}
+    contract = Contract(
+        question=question,
+        table=table,
+        kind=raw["kind"],
+        row=raw["row"],
+        owner=raw["owner"],
+        columns=tuple(columns.values()),
+        key=tuple(raw.get("key", ())),
+        subject_key=raw.get("subject_key"),
+        reads=reads,
+        measures=Measures(tuple(measures.get("columns", ())), tuple(measures.get("by", ()))),
+        volatile=tuple(raw.get("volatile", ())),
+        sort=tuple(raw.get("sort", ())),
+        checks=tuple(Check(**c) for c in raw.get("checks", ())),
+        max_length=raw.get("max_length"),
+        every_day=raw.get("every_day", False),
+        code_version=str(raw.get("code_version", "1")),
+        freshness=raw.get("freshness"),
+        caveats=raw.get("caveats"),
+    )
+    for used in (*contract.key, *contract.volatile, *contract.sort, *contract.measures.columns, *contract.measures.by):
+        if used not in columns:
+            raise ContractError(f"{where} names column {used!r} in key, volatile, sort or measures, but does not declare it")
+    return contract
+
+
+def load(root: Path = CONTRACTS) -> dict[str, Contract]:
+    """All contracts by `question.table`, in dependency order (inputs first)."""
+    found = {}
+    for path in sorted(root.glob("*/*.yml")):
+        contract = parse(path.parent.name, path.stem, _read(path), root)
+        found[contract.name] = contract
+    ordered: dict[str, Contract] = {}
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        if name in ordered:
+            return
+        if name in trail:
+            raise ContractError(f"contracts read each other in a circle: {' -> '.join((*trail, name))}")
+        if name not in found:
+            raise ContractError(f"{trail[-1]} reads {name}, which has no contract")
+        for source in found[name].reads:
+            visit(source, (*trail, name))
+        ordered[name] = found[name]
+
+    for name in found:
+        visit(name, ())
+    return ordered
+
+
+@cache
+def contracts() -> dict[str, Contract]:
+    """The checkout's own contracts, read once a process."""
+    return load()

@@ -1,0 +1,259 @@
+"""What a day of a table would be computed from, now: the versions of its inputs, and the files that hold them.
+
+One instance speaks for one set of pins: ledgers, events and references are seen as they were when the run began,
+derived tables as they are. The planner and the steps ask the same code, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+from resources.contracts import REPO, VALID, Contract
+from resources.days import Inputs, Pins
+from resources.store import Store
+from resources.table_store import StoredFile, Table
+from resources.warehouse import empty_rows, macros_used, row_text, scan, strip_comments
+
+FILES = "logs.files"
+LANDED = "logs.landed"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The inputs of one day and, for each table it reads, a SELECT of the rows that those versions stand for."""
+
+    inputs: Inputs
+    selects: dict[str, str]
+
+
+def digest(*parts: str) -> str:
+    """A short stable digest of texts, for versions."""
+    return md5("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+def code_digest(contract: Contract) -> str:
+    """What computes the table: its SQL without comments, the macros used, columns, blocking checks, code_version."""
+    columns = [f"{c.name} {c.type} {c.required} {c.values} {c.minimum} {c.maximum} {c.max_length}" for c in contract.columns]
+    checks = [f"{c.name}: {c.failing}" for c in contract.checks if c.blocking]
+    sql, python = "", ""
+    if contract.sql_path.exists():
+        sql = strip_comments(contract.sql_path.read_text(encoding="utf-8"))
+    else:
+        source = python_source(contract)
+        python = source.read_text(encoding="utf-8") if source.exists() else ""
+    return digest(sql, python, *macros_used(sql), *columns, *checks, ",".join(contract.key), contract.code_version)
+
+
+def python_source(contract: Contract) -> Path:
+    """The pure file that computes a table that is not SQL: assets/<question>/<table>.py."""
+    return REPO / "assets" / contract.question / f"{contract.table}.py"
+
+
+def take_pins(store: Store, last_due_day: date) -> Pins:
+    """The versions that a run which starts now reads: `logs.files` first, or rows of a file could be missed."""
+    pins: Pins = {"last_due_day": last_due_day.isoformat()}
+    pinned = [c for c in store.contracts.values() if c.kind in ("ledger", "event", "reference")]
+    for contract in sorted(pinned, key=lambda c: c.name != FILES):
+        pins[contract.name] = store.open(contract.name).version
+    return pins
+
+
+def is_newer(theirs: Pins, ours: Pins) -> bool:
+    """True where another run saw anything later than we did: our result would take the day back."""
+    return any(name in ours and value > ours[name] for name, value in theirs.items())
+
+
+class DayInputs:
+    """Inputs of any day of any table, under one set of pins."""
+
+    def __init__(self, store: Store, pins: Pins):
+        self.store = store
+        self.pins = pins
+        self.last_due_day = date.fromisoformat(pins["last_due_day"])
+        self._code: dict[str, str] = {}
+        self._versions: dict[str, dict[date, str]] = {}
+        self._references: dict[str, _Reference] = {}
+
+    def of(self, contract: Contract, day: date) -> Inputs:
+        """The versions that a day of `contract` would be computed from; days without rows are left out."""
+        inputs: Inputs = {"code": self._code_of(contract)}
+        for name, window in contract.reads.items():
+            source = self.store.contracts[name]
+            if isinstance(window, str):
+                inputs[name] = self._reference(source).version(day)
+                continue
+            for read in self.window(day, window):
+                version = self._version(source, read)
+                if version is not None:
+                    inputs[f"{name}@{read.isoformat()}"] = version
+        return inputs
+
+    def snapshot(self, contract: Contract, day: date) -> Snapshot:
+        """The inputs of a day together with the rows they stand for, from the same table versions."""
+        for name in contract.reads:
+            if self.store.contracts[name].kind == "derived":
+                self.store.day_log(name).refresh()
+        selects = {}
+        for name, window in contract.reads.items():
+            source = self.store.contracts[name]
+            if isinstance(window, str):
+                selects[name] = self._reference(source).select(day)
+            else:
+                selects[name] = self._rows(source, set(self.window(day, window)))
+        return Snapshot(self.of(contract, day), selects)
+
+    def window(self, day: date, window: tuple[int, int]) -> list[date]:
+        """The days of a window, those not due yet left out: they are settled the night after."""
+        days = [day + timedelta(days=offset) for offset in range(window[0], window[1] + 1)]
+        return [d for d in days if d <= self.last_due_day]
+
+    def days_with_rows(self) -> set[date]:
+        """Every due day on which a ledger or event table that others read has live rows."""
+        read = {name for c in self.store.contracts.values() for name in c.reads if c.kind == "derived"}
+        found: set[date] = set()
+        for name in read:
+            if self.store.contracts[name].kind in ("ledger", "event"):
+                found |= {d for d in self._versions_of(self.store.contracts[name]) if d <= self.last_due_day}
+        return found
+
+    def pinned(self, name: str) -> Table:
+        """A ledger, event or reference table as this run sees it."""
+        return self.store.open(name, version=self.pins[name])
+
+    @cached_property
+    def live_file_days(self) -> dict[str, dict[date, int]]:
+        """file_id -> landed rows by day, of the files that count under these pins."""
+        files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
+        return {
+            file_id: {date.fromisoformat(day): int(rows) for day, rows in json.loads(by_day).items()}
+            for file_id, by_day in self.store.rows(live_files_sql(files))
+        }
+
+    def ledger_select(self, source: Contract, days: set[date] | None) -> str:
+        """The live rows of a ledger, of some days or all: rows count once their file stands in `logs.files`."""
+        paths = [f.path for f in self.pinned(source.name).files() if days is None or f.day in days]
+        files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
+        return live_rows_sql(source, scan(source, paths), files)
+
+    def _code_of(self, contract: Contract) -> str:
+        if contract.name not in self._code:
+            self._code[contract.name] = code_digest(contract)
+        return self._code[contract.name]
+
+    def _rows(self, source: Contract, days: set[date]) -> str:
+        if source.kind == "derived":
+            log = self.store.day_log(source.name)
+            return scan(source, [p for day in sorted(days) for p in log.paths(day)])
+        if source.kind == "ledger":
+            return self.ledger_select(source, days)
+        return scan(source, [f.path for f in self.pinned(source.name).files() if f.day in days])
+
+    def _version(self, source: Contract, day: date) -> str | None:
+        if source.kind == "derived":
+            state = self.store.day_log(source.name).state(day)
+            return state.shown if state else None
+        return self._versions_of(source).get(day)
+
+    def _versions_of(self, source: Contract) -> dict[date, str]:
+        if source.name not in self._versions:
+            found = self._landed_versions() if source.name == LANDED else self._key_versions(source)
+            self._versions[source.name] = found
+        return self._versions[source.name]
+
+    def _landed_versions(self) -> dict[date, str]:
+        by_day: dict[date, list[str]] = defaultdict(list)
+        for file_id, days in self.live_file_days.items():
+            for day, rows in days.items():
+                if rows:
+                    by_day[day].append(file_id)
+        return {day: digest(*sorted(files)) for day, files in by_day.items()}
+
+    def _key_versions(self, source: Contract) -> dict[date, str]:
+        key = ", ".join(f"cast({k} as varchar)" for k in source.key)
+        select = (
+            self.ledger_select(source, None)
+            if source.kind == "ledger"
+            else scan(source, [f.path for f in self.pinned(source.name).files()])
+        )
+        rows = self.store.rows(
+            f"select day, md5(string_agg(k, ',' order by k)) from (select day, concat_ws('|', {key}) as k from ({select})) group by day"
+        )
+        return dict(rows)
+
+    def _reference(self, source: Contract) -> _Reference:
+        if source.name not in self._references:
+            self._references[source.name] = _Reference(self.store, source, self.pinned(source.name).files())
+        return self._references[source.name]
+
+
+def live_files_sql(files: str) -> str:
+    """(file_id, landed_by_day) of each file whose newest state is `landed`. `files` is a SELECT of logs.files."""
+    return (
+        f"select file_id, max_by(landed_by_day, state_number) as landed_by_day from ({files}) as f "
+        "where f.state <> 'copy' group by file_id having max_by(f.state, f.state_number) = 'landed'"
+    )
+
+
+def live_rows_sql(source: Contract, rows: str, files: str) -> str:
+    """The rows of a ledger that count: their file is landed and not superseded. logs.files itself is shown whole."""
+    if source.name == FILES:
+        return rows
+    return f"select * from ({rows}) as r where r.file_id in (select file_id from ({live_files_sql(files)}) as live)"
+
+
+class _Reference:
+    """A reference table under one pin; its version on a day is the digest of the rows valid then, clipped to the day.
+
+    Clipped: a row valid through the whole day looks the same whenever it began, so that a correction of two days
+    re-opens two days.
+    """
+
+    def __init__(self, store: Store, contract: Contract, files: list[StoredFile]):
+        self.contract = contract
+        self.paths = [f.path for f in files]
+        names = {c.name for c in contract.columns}
+        self.has_validity = {"valid_from", "valid_to"} <= names
+        self._cache: dict[Any, str] = {}
+        bounds = ("valid_from", "valid_to") if self.has_validity else ()
+        described = replace(contract, columns=tuple(c for c in contract.columns if c.name not in bounds))
+        columns = f"md5({row_text(described)})" + "".join(f", {b}" for b in bounds)
+        self._rows: list[tuple[Any, ...]] = sorted(store.rows(f"select {columns} from ({scan(contract, self.paths)})"))
+        self._edges = sorted({edge for row in self._rows for edge in row[1:]})
+
+    def version(self, day: date) -> str:
+        if not self.has_validity:
+            return self._digest((), lambda: [row[0] for row in self._rows])
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        end = start + timedelta(days=1)
+        first, last = bisect_right(self._edges, start), bisect_right(self._edges, end - timedelta(microseconds=1))
+        inner = self._edges[first:last]
+        return self._digest((first, tuple(inner)), lambda: self._clipped(start, end))
+
+    def select(self, day: date) -> str:
+        """The rows valid on a day."""
+        rows = scan(self.contract, self.paths) if self.paths else empty_rows(self.contract)
+        if not self.has_validity:
+            return rows
+        start = f"timestamptz '{day.isoformat()} 00:00:00+00'"
+        return f"select * from ({rows}) as r where r.valid_from < {start} + interval 1 day and r.valid_to > {start}"
+
+    def _clipped(self, start: datetime, end: datetime) -> list[str]:
+        return [
+            f"{row}{'' if since <= start else since.isoformat()}/{'' if until >= end else until.isoformat()}"
+            for row, since, until in self._rows
+            if since < end and until > start
+        ]
+
+    def _digest(self, key: Any, texts: Any) -> str:
+        if key not in self._cache:
+            self._cache[key] = digest(*sorted(texts()))
+        return self._cache[key]
+

@@ -1,0 +1,272 @@
+"""The landing area: which files are taken, and how a staged file enters the ledger exactly once.
+
+Order: landed rows, quarantine rows, then the file's row in logs.files (with the supersession of an earlier version in
+the same append). Rows count once their file stands in logs.files; a kill anywhere before that is repaired by landing
+again, which appends nothing twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from resources import audit
+from resources.durable import write_atomically
+from resources.failpoints import failpoint
+from resources.keyring import Keyring
+from resources.record_typing import TypingFailed
+from resources.sources import Source
+from resources.staging import FileStillWritten, StagedFile, StageIncomplete, stage_file
+from resources.store import Store
+from resources.table_store import CommitConflict, arrow_schema
+from resources.warehouse import staged_rows
+
+FILES, LANDED, QUARANTINE = "logs.files", "logs.landed", "logs.quarantine"
+IGNORED_SUFFIXES = (".tmp", ".part", ".partial", ".swp", ".crdownload")
+"""Names that a file has while it is being written; so has every name that starts with a dot."""
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """What became of one file: its state in logs.files, with the counts that its source would ask about."""
+
+    path: str
+    source: str
+    state: str
+    records_landed: int = 0
+    records_quarantined: int = 0
+    lines_refused: int = 0
+    reason: str | None = None
+
+
+@dataclass
+class LandingReport:
+    """One look at the landing area.
+
+    `undeclared` are sub-folders and files that belong to no source; `failed` are files that stopped their format's SQL,
+    with what it said.
+    """
+
+    files: list[LandedFile] = field(default_factory=list)
+    unchanged: int = 0
+    still_written: list[str] = field(default_factory=list)
+    undeclared: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def count(self, state: str) -> int:
+        return sum(file.state == state for file in self.files)
+
+
+class Landing:
+    """One landing folder with one sub-folder per source, feeding one warehouse."""
+
+    def __init__(self, store: Store, folder: Path, sources: dict[str, Source], calendar_start: date):
+        self.store = store
+        self.folder = folder
+        self.sources = sources
+        self.calendar_start = calendar_start
+
+    def waiting(self) -> list[Path]:
+        """Files of declared sources that logs.files does not know as they lie there now."""
+        known = self._known_fates()
+        return [path for path in self._candidates() if self._fate(path) not in known]
+
+    def undeclared(self) -> list[str]:
+        """Entries of the landing folder that belong to no source in sources.yml."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(
+            p.name
+            for p in self.folder.iterdir()
+            if not p.name.startswith(".") and not (p.is_dir() and p.name in self.sources)
+        )
+
+    def keyring(self, now: datetime) -> Keyring:
+        """The key of this warehouse's pseudonyms; made at first use and named in the audit, so that a lost one is noticed."""
+        created = [e["subject"] for e in audit.entries(self.store) if e["action"] == "key_created"]
+        keyring = Keyring.open(self.store.state / "keys", created[-1] if created else None)
+        if not created:
+            audit.append(self.store, "key_created", keyring.key_id, {}, now)
+        return keyring
+
+    def land(
+        self, now: datetime, is_settled: Callable[[Path], bool], progress: Callable[[LandedFile], None] | None = None
+    ) -> LandingReport:
+        """Take every settled file that is new. Twice equals once; one lander at a time, the second waits.
+
+        Raises KeyringError where the ledger's key is gone.
+        """
+        report = LandingReport(undeclared=self.undeclared())
+        with self._lock():
+            keyring = self.keyring(now)
+            known = self._known_fates()
+            for path in self._candidates():
+                if self._fate(path) in known:
+                    report.unchanged += 1
+                    continue
+                relative = str(path.relative_to(self.folder))
+                if not is_settled(path):
+                    report.still_written.append(relative)
+                    continue
+                try:
+                    landed = self._land_file(path, relative, now, keyring)
+                except FileStillWritten:
+                    report.still_written.append(relative)
+                    continue
+                except TypingFailed as error:
+                    # One file that its format cannot digest must not stop the others; it is tried again next time.
+                    report.failed[relative] = str(error)
+                    continue
+                if landed is None:
+                    report.unchanged += 1
+                    continue
+                report.files.append(landed)
+                if progress:
+                    progress(landed)
+        return report
+
+    def _candidates(self) -> list[Path]:
+        found = []
+        for name in self.sources:
+            for path in (self.folder / name).rglob("*"):
+                hidden = any(part.startswith(".") for part in path.relative_to(self.folder).parts)
+                if path.is_file() and not path.is_symlink() and not hidden and not path.name.endswith(IGNORED_SUFFIXES):
+                    found.append(path)
+        return sorted(found)
+
+    def _fate(self, path: Path) -> tuple[str, int, int]:
+        status = path.stat()
+        return str(path.relative_to(self.folder)), status.st_size, status.st_mtime_ns
+
+    def _states(self) -> list[dict[str, Any]]:
+        contract = self.store.contracts[FILES]
+        names = [c.name for c in contract.columns]
+        rows = self.store.rows(f"select {', '.join(names)} from ({self.store.scan_all(FILES)}) order by arrived_at, file_id, state_number")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _known_fates(self) -> set[tuple[str, int, int]]:
+        # A refused file is looked at again: its source may have been declared anew.
+        return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states() if s["state"] != "refused"}
+
+    def _land_file(self, path: Path, relative: str, now: datetime, keyring: Keyring) -> LandedFile | None:
+        source = self.sources[path.relative_to(self.folder).parts[0]]
+        states = self._states()
+        earlier = _live_at(states, relative)
+        stage = self._staged(path, relative, source, now, keyring, frozenset(s["decompressed_bytes"] for s in earlier))
+        own = [s for s in states if s["file_id"] == stage.file_id]
+        newest = next((s for s in reversed(own) if s["state"] != "copy"), None)
+        if stage.is_refused:
+            if newest is not None and newest["reason"] == stage.reason and newest["path"] == relative:
+                shutil.rmtree(stage.folder)
+                return None
+            rows = [self._row(stage, "refused", own, now)]
+        elif newest is not None and newest["state"] == "landed":
+            rows = [self._row(stage, "copy", own, now)]
+        else:
+            rows = [self._row(stage, "landed", own, now)]
+            rows += [
+                self._superseding_row(old, states, stage, now)
+                for old in earlier
+                if source.on_same_path == "replace" or stage.prefix_digests.get(old["decompressed_bytes"]) == old["file_id"]
+            ]
+            self._append_stage(stage)
+        self._record(stage, rows)
+        failpoint("land.file_recorded")
+        shutil.rmtree(stage.folder)
+        return LandedFile(
+            relative, source.name, rows[0]["state"], stage.records_landed, stage.records_quarantined, stage.lines_refused, stage.reason
+        )
+
+    def _staged(
+        self, path: Path, relative: str, source: Source, now: datetime, keyring: Keyring, prefix_sizes: frozenset[int]
+    ) -> StagedFile:
+        """The file's stage: a whole one that an earlier run left, or a new one under the recorded first sight."""
+        fate = self._fate(path)
+        folder = self.store.staging / "landing" / sha256(json.dumps([*fate, source.format]).encode()).hexdigest()[:32]
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sighting = folder / "sighting.json"
+        if not sighting.exists():
+            write_atomically(sighting, json.dumps({"arrived_at": now.astimezone(UTC).isoformat()}).encode(), mode=0o600)
+        arrived_at = datetime.fromisoformat(json.loads(sighting.read_bytes())["arrived_at"])
+        failpoint("land.sighted")
+        try:
+            stage = StagedFile.load(folder)
+            if prefix_sizes <= set(stage.prefix_digests) | {stage.decompressed_bytes} and stage.key_id == keyring.key_id:
+                return stage
+        except StageIncomplete:
+            pass  # The usual case: nothing was staged yet, or its writing was cut short.
+        stage = stage_file(
+            path, relative, source, arrived_at, self.calendar_start, keyring, folder, self.store.state / "spill", prefix_sizes
+        )
+        failpoint("land.staged")
+        return stage
+
+    def _append_stage(self, stage: StagedFile) -> None:
+        for name, path, rows in (
+            (LANDED, stage.landed_path, stage.records_landed),
+            (QUARANTINE, stage.quarantine_path, stage.records_quarantined + stage.lines_refused),
+        ):
+            if rows:
+                contract = self.store.contracts[name]
+                self._append(name, f"ingest:{stage.file_id}", 1, lambda c=contract, p=path: staged_rows(c, p))
+            failpoint(f"land.{name.split('.')[1]}_appended")
+
+    def _record(self, stage: StagedFile, rows: list[dict[str, Any]]) -> None:
+        contract = self.store.contracts[FILES]
+        table = pa.Table.from_pylist(rows, schema=arrow_schema(contract))
+        number = rows[0]["state_number"]
+        self._append(FILES, f"file:{stage.file_id}", number, table.to_reader)
+
+    def _append(self, name: str, transaction: str, number: int, rows: Callable[[], pa.RecordBatchReader]) -> None:
+        while True:
+            try:
+                self.store.open(name).append_numbered(transaction, number, rows(), {"transaction": transaction})
+                return
+            except CommitConflict:
+                continue
+
+    def _row(self, stage: StagedFile, state: str, own: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+        arrived_at = datetime.fromisoformat(stage.arrived_at)
+        row = {name: getattr(stage, name, None) for name in (c.name for c in self.store.contracts[FILES].columns)}
+        return row | {
+            "day": arrived_at.date(),
+            "state": state,
+            "state_number": max((s["state_number"] for s in own), default=0) + 1,
+            "arrived_at": arrived_at,
+            "landed_by_day": json.dumps(stage.landed_by_day, sort_keys=True),
+            "ignored_by_reason": json.dumps(stage.ignored_by_reason, sort_keys=True),
+        }
+
+    def _superseding_row(
+        self, old: dict[str, Any], states: list[dict[str, Any]], stage: StagedFile, now: datetime
+    ) -> dict[str, Any]:
+        number = max(s["state_number"] for s in states if s["file_id"] == old["file_id"]) + 1
+        return old | {"state": "superseded", "state_number": number, "superseded_by": stage.file_id, "day": now.date()}
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.store.state.mkdir(parents=True, exist_ok=True)
+        with (self.store.state / ".landing.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _live_at(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """The newest states of the files that count and came under this path."""
+    newest: dict[str, dict[str, Any]] = {}
+    for state in states:
+        if state["state"] != "copy":
+            best = newest.get(state["file_id"])
+            if best is None or state["state_number"] > best["state_number"]:
+                newest[state["file_id"]] = state
+    return [s for s in newest.values() if s["path"] == path and s["state"] == "landed"]

@@ -1,0 +1,192 @@
+"""The analysts' file: a small DuckDB database of views over exactly the Parquet files that a manifest names.
+
+Its storage format is one that DuckDB 1.2 and later open. Times are shown as TIMESTAMP in UTC; columns of class `text`
+are not shown at all. Paths are absolute: a moved warehouse is published anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.contracts import Column, Contract
+from resources.day_inputs import FILES, live_rows_sql
+from resources.durable import sync_path
+from resources.manifest import Choice
+from resources.store import Store
+from resources.table_store import arrow_schema
+from resources.warehouse import Connection, create_database, empty_rows, literal, load_macros
+
+
+def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) -> None:
+    """Write the file for a manifest to `target`, whole or not at all."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
+    aside.unlink(missing_ok=True)
+    target.unlink(missing_ok=True)
+    con = create_database(aside)
+    try:
+        load_macros(con)
+        for question in dict.fromkeys(c.question for c in store.contracts.values()):
+            con.execute(f"create schema if not exists {question}")
+        # The views of ledgers speak of logs.files.
+        for contract in sorted(store.contracts.values(), key=lambda c: c.name != FILES):
+            if contract.kind == "view":
+                continue
+            if contract.kind == "projection":
+                _projection(con, store, contract, manifest, choice)
+            else:
+                _table_view(con, store, contract, manifest["tables"][contract.name])
+        for contract in store.contracts.values():
+            if contract.kind == "view":
+                con.execute(f"create view {contract.name} as {contract.sql_path.read_text(encoding='utf-8')}")
+        for contract in store.contracts.values():
+            _describe(con, contract)
+    finally:
+        con.close()
+    aside.chmod(0o444)
+    sync_path(aside)
+    os.replace(aside, target)
+    sync_path(target.parent)
+
+
+def shown_columns(contract: Contract) -> list[Column]:
+    """The columns that analysts see: all but words."""
+    return [c for c in contract.columns if c.class_ != "text"]
+
+
+def _table_view(con: Connection, store: Store, contract: Contract, table: dict[str, Any]) -> None:
+    if table["kind"] == "derived":
+        paths = [path for _, entry in sorted(table["days"].items()) for path in entry["files"]]
+    else:
+        paths = table["files"]
+    opened = store.open(contract.name)
+    if opened.min_reader_version != 1:
+        raise RuntimeError(
+            f"{contract.name} uses Delta reader version {opened.min_reader_version}: views over its files would be wrong "
+            "(deletion vectors or column mapping); rewrite the table without them"
+        )
+    generations = _generations(contract, paths) if opened.has_gained_columns else {None: list(paths)}
+    rows = _rows_of(contract, generations)
+    if contract.kind == "ledger":
+        rows = live_rows_sql(contract, rows, "select * from logs.files")
+    columns = ", ".join(_shown(c) for c in shown_columns(contract))
+    con.execute(f"create view {contract.name} as select {columns} from ({rows}) as stored")
+
+
+def _shown(column: Column) -> str:
+    if column.type == "TIMESTAMPTZ":
+        return f"{column.name} at time zone 'UTC' as {column.name}"
+    return column.name
+
+
+def _generations(contract: Contract, paths: Iterable[str]) -> dict[frozenset[str] | None, list[str]]:
+    """Files by the columns that they hold: one list of files each, instead of a slow union by name."""
+    found: dict[frozenset[str] | None, list[str]] = {}
+    for path in paths:
+        found.setdefault(frozenset(pq.read_schema(path).names), []).append(path)
+    return found
+
+
+def _rows_of(contract: Contract, generations: dict[frozenset[str] | None, list[str]]) -> str:
+    columns = contract.columns
+    selects = []
+    for held, paths in generations.items():
+        if not paths:
+            continue
+        names = ", ".join(
+            c.name if held is None or c.name in held or c.name == "day" else f"cast(null as {c.type}) as {c.name}"
+            for c in columns
+        )
+        files = ", ".join(literal(p) for p in paths)
+        options = ", hive_partitioning = true, hive_types = {'day': DATE}" if contract.is_partitioned else ""
+        selects.append(f"select {names} from read_parquet([{files}]{options})")
+    if not selects:
+        return empty_rows(contract)
+    return " union all ".join(selects)
+
+
+def _projection(con: Connection, store: Store, contract: Contract, manifest: dict[str, Any], choice: Choice) -> None:
+    rows = {"logs.restatements": _restatements, "governance.freshness": _freshness}[contract.name](store, manifest, choice)
+    con.register("projected", pa.Table.from_pylist(rows, schema=arrow_schema(contract)))
+    columns = ", ".join(_shown(c) for c in contract.columns)
+    order = ", ".join(contract.key)
+    con.execute(f"create table {contract.name} as select {columns} from projected order by {order}")
+    con.unregister("projected")
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+def _restatements(store: Store, manifest: dict[str, Any], choice: Choice) -> list[dict[str, Any]]:
+    """Restatements that readers can see: those up to the commit that each published day came from."""
+    rows = []
+    for contract in store.derived():
+        entries = choice.entries.get(contract.name, {})
+        for change in store.day_log(contract.name).restatements:
+            entry = entries.get(change.day)
+            if entry is None or change.commit_version > entry.content_version:
+                continue
+            rows.append(
+                {
+                    "day": change.day,
+                    "table_name": contract.name,
+                    "restated_at": _time(change.time_ms),
+                    "grouping": change.grouping,
+                    "measure": change.measure,
+                    "before": None if change.before is None else Decimal(change.before),
+                    "after": None if change.after is None else Decimal(change.after),
+                    "cause": change.cause,
+                }
+            )
+    return rows
+
+
+def _freshness(store: Store, manifest: dict[str, Any], choice: Choice) -> list[dict[str, Any]]:
+    rows = []
+    waiting = {date.fromisoformat(day): reason for day, reason in manifest["waiting"].items()}
+    for contract in store.derived():
+        states = store.day_log(contract.name).states
+        entries = choice.entries.get(contract.name, {})
+        for day in sorted(states.keys() | waiting.keys()):
+            state, entry = states.get(day), entries.get(day)
+            condition, reason = "fresh", None
+            if day in waiting:
+                condition, reason = "waiting", waiting[day]
+            elif state is not None and state.failed:
+                condition, reason = "failed", ", ".join(state.failed)
+            elif (contract.question, day) in choice.behind:
+                condition, reason = "behind", choice.behind[contract.question, day]
+            elif (contract.question, day) in choice.late:
+                condition, reason = "late_rows", choice.late[contract.question, day]
+            rows.append(
+                {
+                    "day": day,
+                    "question": contract.question,
+                    "table_name": contract.table,
+                    "state": condition,
+                    "reason": reason,
+                    "rows": entry.rows if entry else None,
+                    "computed_at": _time(state.content_ms) if state is not None and state.version is not None else None,
+                    "checked_at": _time(state.recorded_ms) if state else None,
+                }
+            )
+    return rows
+
+
+def _describe(con: Connection, contract: Contract) -> None:
+    """Table and column comments, so that the meaning stands where the analyst types."""
+    thing = "table" if contract.kind == "projection" else "view"
+    note = f"{contract.row} {contract.caveats}" if contract.caveats else contract.row
+    con.execute(f"comment on {thing} {contract.name} is {literal(note)}")
+    shown: Sequence[Column] = shown_columns(contract)
+    for column in shown:
+        unit = f" [{column.unit}]" if column.unit else ""
+        con.execute(f"comment on column {contract.name}.{column.name} is {literal(column.meaning + unit)}")

@@ -1,0 +1,286 @@
+"""Text to types: one SQL statement, built from the landed contract, that types a batch of records.
+
+Here belongs what a value must look like to be stored, pseudonyms and fingerprints included, and the first fault of a
+record that cannot be. The statement's text holds identifiers and types of the contract only; every value is bound.
+No text that a fingerprint is made of leaves the statement.
+
+What is accepted, where DuckDB's own cast would be too kind or too strict:
+- whole numbers: digits with a sign, also `12.0` (many exporters write integers so); not `1.7`, `1e5`, `0x1F`, `1_000`;
+- DOUBLE and DECIMAL: finite numbers; BOOLEAN: true, false, 1, 0 in any case;
+- TIMESTAMPTZ: ISO 8601 with date and time; without a zone it is UTC; digits beyond microseconds are cut;
+- VARCHAR: at most max_length characters, no object or list, no NUL; an empty text is NULL, whatever the type.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from resources.contracts import Column, Contract
+from resources.keyring import TOKEN_HEX_CHARACTERS, Keyring
+from resources.sources import Format, Source, SourceError, source_columns
+from resources.warehouse import Connection, parameters_of
+
+RECORDS_SCHEMA = pa.schema([("record_number", pa.int64()), ("line_number", pa.int64()), ("raw", pa.string())])
+IGNORED = "ignored_reason"
+_NO_NUL_TESTS = "/* no escaped NUL in this batch */"
+FAULT = "fault"
+_WHOLE = r"[+-]?[0-9]{1,19}(\.0*)?"
+_ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+
+
+class TypingFailed(RuntimeError):
+    """The statement itself failed. Holds the kind of failure only: DuckDB's messages quote the record."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a record; `fault` in the typed rows is its place in `RecordTyping.faults`."""
+
+    reason: str
+    column_name: str | None = None
+    expected: str | None = None
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What landing knows of every record of a file."""
+
+    file_id: str
+    source: str
+    arrived_at: datetime
+    calendar_start: date
+
+
+class RecordTyping:
+    """Types batches of one file on one connection."""
+
+    def __init__(
+        self, con: Connection, contract: Contract, source: Source, format_: Format, keyring: Keyring, facts: FileFacts
+    ):
+        """Raises SourceError where the format's SELECT yields columns that the contract does not know."""
+        self._con = con
+        self._contract = contract
+        self._source = source
+        self._columns = source_columns(contract)
+        self.faults: list[Fault] = []
+        self._tests: list[str] = []
+        self._texts: list[str] = []
+        self._offered: dict[str, Any] = {}
+        self._bind_facts(keyring, facts)
+        yielded = self._yielded_by(format_)
+        self._sql = self._statement(format_, yielded)
+        self._sql_with_nul_tests = self._sql.replace(_NO_NUL_TESTS, self._nul_tests(len(self.faults)))
+
+    def run(self, records: pa.Table, has_nul_escape: bool) -> pa.Table:
+        """Typed rows of a batch (`RECORDS_SCHEMA`): the contract's columns, `ignored_reason` and `fault`.
+
+        Rows come in any order. Raises TypingFailed.
+        """
+        sql = self._sql_with_nul_tests if has_nul_escape else self._sql
+        self._con.register("records", records)
+        try:
+            relation = self._con.sql(sql, params=parameters_of(sql, self._offered))
+            typed: pa.Table = relation.to_arrow_table()
+            return typed
+        except Exception as error:
+            failure = type(error).__name__
+        finally:
+            self._con.unregister("records")
+        first = records["line_number"][0].as_py() if len(records) else 0
+        raise TypingFailed(
+            f"{self._source.name}: typing failed ({failure}) in the {len(records)} records from line {first} on. "
+            f"Try sql/sources/{self._source.format}.sql on those lines; the message is withheld because it quotes them."
+        )
+
+    def _bind_facts(self, keyring: Keyring, facts: FileFacts) -> None:
+        inner, outer = keyring.pads()
+        self._offered = {
+            "inner_pad": inner,
+            "outer_pad": outer,
+            "key_id": keyring.key_id,
+            "file_id": facts.file_id,
+            "source": facts.source,
+            "arrived_at": facts.arrived_at,
+            "earliest": datetime.combine(facts.calendar_start, time.min, UTC),
+            "latest": facts.arrived_at + timedelta(days=1),
+            "structure": json.dumps(dict.fromkeys(self._columns, "VARCHAR")),
+        }
+        self._calendar_start = facts.calendar_start
+
+    def _yielded_by(self, format_: Format) -> set[str]:
+        self._con.register("records", RECORDS_SCHEMA.empty_table())
+        try:
+            described = self._con.execute(f"describe {format_.sql}", parameters_of(format_.sql, self._offered)).fetchall()
+        finally:
+            self._con.unregister("records")
+        names = {str(row[0]) for row in described}
+        unknown = sorted(names - set(self._columns) - {"record_number", IGNORED})
+        where = f"sql/sources/{format_.name}.sql"
+        if unknown:
+            allowed = ", ".join(("record_number", IGNORED, *self._columns))
+            raise SourceError(f"{where} yields {', '.join(unknown)}; allowed: {allowed}")
+        if "record_number" not in names:
+            raise SourceError(f"{where} does not yield record_number; pass it through from records")
+        return names
+
+    def _bind(self, name: str, value: Any) -> str:
+        self._offered[name] = value
+        return f"${name}"
+
+    def _statement(self, format_: Format, yielded: set[str]) -> str:
+        texts, typed, stored = [], [], []
+        for name, column in self._columns.items():
+            texts.append(f"{self._text(name, column, yielded)} as t_{name}")
+            typed.append(f"{self._typed(name, column)} as v_{name}")
+            stored.append(f"{self._stored(name, column)} as {column.name}")
+            self._test(name, column)
+        whens = "\n        ".join(f"when {test} then {number}" for number, test in enumerate(self._tests))
+        ignored = f"cast({IGNORED} as varchar)" if IGNORED in yielded else "cast(null as varchar)"
+        return (
+            f"with formatted as (\n{format_.sql}\n),\n"
+            f"texts as (select record_number, {ignored} as {IGNORED}, {', '.join(texts)} from formatted),\n"
+            f"typed as (select *, {', '.join(typed)} from texts),\n"
+            f"judged as (select *, case when {IGNORED} is not null then null\n"
+            f"        {whens} {_NO_NUL_TESTS} end as {FAULT} from typed)\n"
+            f"select record_number, {IGNORED}, {FAULT}, $file_id as file_id, $source as source, "
+            f"cast($arrived_at as timestamptz) as arrived_at, cast(v_ts at time zone 'UTC' as date) as day, "
+            f"{', '.join(stored)} from judged"
+        )
+
+    def _text(self, name: str, column: Column, yielded: set[str]) -> str:
+        """The source's text, else the source's default, else the contract's."""
+        if name not in yielded:
+            text = "cast(null as varchar)"
+        elif column.fingerprint_of:
+            return _spaced(name)
+        else:
+            text = f"nullif({name}, '')"
+        for default in (self._source.defaults.get(name), column.default):
+            if default is not None:
+                return f"coalesce({text}, {self._bind(f'default_{name}', str(default))})"
+        return text
+
+    def _typed(self, name: str, column: Column) -> str:
+        text = f"t_{name}"
+        if column.type in ("BIGINT", "INTEGER"):
+            number = f"try_cast({text} as {column.type})"
+            # Almost every number is written as DuckDB writes it back; only the others pay for a pattern.
+            return f"case when cast({number} as varchar) = {text} or regexp_full_match({text}, '{_WHOLE}') then {number} end"
+        if column.type == "DOUBLE":
+            number = f"try_cast({text} as double)"
+            return f"case when isfinite({number}) and not contains({text}, '_') then {number} end"
+        if column.type.startswith("DECIMAL"):
+            return f"case when not contains({text}, '_') then try_cast({text} as {column.type}) end"
+        if column.type == "BOOLEAN":
+            return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
+        if column.type == "TIMESTAMPTZ":
+            return f"case when regexp_full_match({text}, '{_ISO_TIME}') then try_cast({text} as timestamptz) end"
+        if column.type != "VARCHAR":
+            raise SourceError(f"{self._contract.name}.{column.name}: no rule turns text into {column.type}; add one here")
+        if name == "attributes":
+            return self._kept_attributes(text)
+        if column.fingerprint_of:
+            return _normalised(text)
+        return text
+
+    def _kept_attributes(self, text: str) -> str:
+        if not self._source.keep_attributes:
+            return "cast(null as varchar)"
+        parts = []
+        for number, key in enumerate(self._source.keep_attributes):
+            pointer = self._bind(f"attribute_{number}", "/" + key.replace("~", "~0").replace("/", "~1"))
+            label = self._bind(f"label_{number}", json.dumps(key, ensure_ascii=False) + ":")
+            value = f"nullif(cast(json_extract({text}, {pointer}) as varchar), 'null')"
+            parts.append(f"{label} || {value}")
+        pairs = f"concat_ws(',', {', '.join(parts)})"
+        return f"case when {_is_object(text)} then '{{' || nullif({pairs}, '') || '}}' end"
+
+    def _nul_tests(self, number: int) -> str:
+        """One more fault, tested only where a batch holds an escaped NUL at all: half of the statement's length."""
+        self.faults.append(Fault("nul_byte", None, "texts without NUL"))
+        return f"when contains(concat_ws('', {', '.join(self._texts)}), chr(0)) then {number}"
+
+    def _stored(self, name: str, column: Column) -> str:
+        if column.class_ == "token":
+            kind = "text" if column.fingerprint_of else column.name.removesuffix("_token")
+            message = f"encode('{kind}:' || v_{name})"
+            digest = f"sha256($outer_pad || unhex(sha256($inner_pad || {message})))"
+            return f"$key_id || '.' || left({digest}, {TOKEN_HEX_CHARACTERS})"
+        if column.name == "request_id":
+            return f"coalesce(v_{name}, left(sha256($file_id || ':' || cast(record_number as varchar)), 32))"
+        return f"v_{name}"
+
+    def _fault(self, test: str, reason: str, column: str, expected: str) -> None:
+        self._tests.append(test)
+        self.faults.append(Fault(reason, column, expected))
+
+    def _test(self, name: str, column: Column) -> None:
+        """The column's tests, in the order in which a record's first fault is found."""
+        text, value = f"t_{name}", f"v_{name}"
+        if column.required:
+            self._fault(f"{text} is null", "missing_value", name, _expected(column))
+        if column.fingerprint_of:
+            return
+        if name == "attributes":
+            self._fault(f"not {_is_object(text)}", "bad_type", name, "a JSON object")
+        elif column.type != "VARCHAR":
+            self._fault(f"{value} is null and {text} is not null", "bad_type", name, _expected(column))
+        else:
+            nested = f"(starts_with({text}, '{{') or starts_with({text}, '['))"
+            self._fault(f"{nested} and json_valid({text})", "bad_type", name, _expected(column))
+            self._texts.append(text)
+        if column.type == "TIMESTAMPTZ":
+            self._fault(
+                f"{value} < $earliest or {value} > $latest", "impossible_time", name,
+                f"a time from {self._calendar_start} to one day after the file arrived",
+            )  # fmt: skip
+        for bound, sign in ((column.minimum, "<"), (column.maximum, ">")):
+            if bound is not None:
+                limit = self._bind(f"{'minimum' if sign == '<' else 'maximum'}_{name}", bound)
+                self._fault(f"{value} {sign} {limit}", "out_of_range", name, _expected(column))
+        if column.values:
+            allowed = self._bind(f"allowed_{name}", list(column.values))
+            self._fault(f"not list_contains({allowed}, {value})", "not_allowed", name, _expected(column))
+        longest = column.max_length or self._contract.max_length
+        if column.type == "VARCHAR" and longest:
+            limit = self._bind(f"longest_{name}", longest)
+            too_long = f"strlen({value}) > {limit} and length({value}) > {limit}"
+            self._fault(too_long, "too_long", name, f"at most {longest} characters")
+
+
+def _is_object(text: str) -> str:
+    """SQL: whether a text is a JSON object; NULL for NULL. CASE, because json_type raises on text that is no JSON."""
+    return f"(case when {text} is null then null when json_valid({text}) then json_type({text}) = 'OBJECT' else false end)"
+
+
+def _spaced(text: str) -> str:
+    """SQL: lower case, ASCII white space as spaces, most runs as one. Plain replacements cost a sixth of a pattern."""
+    spaced = f"lower({text})"
+    for code in (9, 10, 11, 12, 13):
+        spaced = f"replace({spaced}, chr({code}), ' ')"
+    return f"replace(replace({spaced}, '    ', ' '), '  ', ' ')"
+
+
+def _normalised(spaced: str) -> str:
+    """SQL: what is fingerprinted, from a text that `_spaced` went over: every run of spaces as one, trimmed."""
+    single = f"case when contains({spaced}, '  ') then regexp_replace({spaced}, ' +', ' ', 'g') else {spaced} end"
+    # trim() looks at every character; few texts begin or end with a space.
+    at_an_end = f"(starts_with({spaced}, ' ') or ends_with({spaced}, ' '))"
+    return f"case when {spaced} = '' then null when {at_an_end} then nullif(trim({single}), '') else {single} end"
+
+
+def _expected(column: Column) -> str:
+    """What a column takes, for a person who has to mend the source."""
+    if column.values:
+        return f"one of {', '.join(column.values)}"
+    kind = {
+        "BIGINT": "a whole number", "INTEGER": "a whole number", "DOUBLE": "a number", "BOOLEAN": "true or false",
+        "TIMESTAMPTZ": "an ISO 8601 date and time", "VARCHAR": "a text",
+    }.get(column.type, "a number")  # fmt: skip
+    lower = f", at least {column.minimum}" if column.minimum is not None else ""
+    return kind + lower + (f", at most {column.maximum}" if column.maximum is not None else "")

@@ -1,0 +1,131 @@
+"""Sources: what each landing sub-folder holds, from warehouse/seeds/sources.yml, and the formats that can be read.
+
+Here belongs the lint of that seed and the table of source names. Which files are taken is the landing's business.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from resources.contracts import SEEDS, SQL, Column, Contract, contracts
+
+SOURCES_FILE = SEEDS / "sources.yml"
+FORMATS = SQL / "sources"
+OnSamePath = Literal["append", "replace"]
+_KEYS = {"format", "on_same_path", "defaults", "keep_attributes"}
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
+_EXPECTS = re.compile(r"^--\s*expects:\s*(.+)$", re.MULTILINE)
+
+
+class SourceError(ValueError):
+    """A source or format that cannot be used as written; says where, what is wrong and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A shape of log: `sql` reads `records(record_number, line_number, raw)` and yields text under source names.
+
+    `expects` are the columns that a CSV header must name: the comment line `-- expects: a, b` of the file.
+    """
+
+    name: str
+    sql: str
+    expects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A landing sub-folder. `defaults` are texts by source name, for records that are silent."""
+
+    name: str
+    format: str
+    on_same_path: OnSamePath = "append"
+    defaults: dict[str, str] = field(default_factory=dict)
+    keep_attributes: tuple[str, ...] = ()
+
+
+def source_columns(contract: Contract) -> dict[str, Column]:
+    """The columns that a source may fill, by the name under which it does."""
+    settable = (c for c in contract.columns if c.set_by is None and c.name != "day")
+    return {c.from_ or c.fingerprint_of or c.name: c for c in settable}
+
+
+def formats(folder: Path = FORMATS) -> dict[str, Format]:
+    """All formats by name."""
+    found = {}
+    for path in sorted(folder.glob("*.sql")):
+        sql = path.read_text(encoding="utf-8").rstrip().rstrip(";")
+        expects = _EXPECTS.search(sql)
+        names = tuple(n.strip() for n in expects[1].split(",")) if expects else ()
+        found[path.stem] = Format(path.stem, sql, names)
+    return found
+
+
+def load(path: Path = SOURCES_FILE) -> dict[str, Source]:
+    """All sources by sub-folder; raises SourceError with the entry, the fault and what is allowed."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SourceError(f"{path} is missing; write one entry per landing sub-folder under `sources:`") from None
+    except yaml.YAMLError as error:
+        raise SourceError(f"{path.name} is not YAML: {error}") from error
+    return parse(raw)
+
+
+def parse(raw: Any) -> dict[str, Source]:
+    """The sources of a seed's content; raises SourceError."""
+    if not isinstance(raw, dict) or set(raw) != {"sources"} or not isinstance(raw["sources"], dict | None):
+        raise SourceError("sources.yml is one mapping, `sources:`, with an entry per landing sub-folder")
+    return {str(name): _source(str(name), entry) for name, entry in (raw["sources"] or {}).items()}
+
+
+def _source(name: str, raw: Any) -> Source:
+    where = f"sources.yml: {name}"
+    if not _NAME.match(name):
+        raise SourceError(f"{where}: a sub-folder's name is lower-case letters, digits and _")
+    if not isinstance(raw, dict) or "format" not in raw:
+        raise SourceError(f"{where} lacks `format`; known formats: {', '.join(formats())}")
+    unknown = sorted(str(k) for k in set(raw) - _KEYS)
+    if unknown:
+        raise SourceError(f"{where} has unknown keys {', '.join(unknown)}; allowed: {', '.join(sorted(_KEYS))}")
+    if raw["format"] not in formats():
+        raise SourceError(
+            f"{where} has unknown format {raw['format']!r}; known: {', '.join(formats())}. "
+            "A new one is a file in sql/sources/"
+        )
+    on_same_path = raw.get("on_same_path", "append")
+    if on_same_path not in ("append", "replace"):
+        raise SourceError(f"{where}: on_same_path is append or replace, not {on_same_path!r}")
+    kept = raw.get("keep_attributes") or []
+    if not isinstance(kept, list) or not all(isinstance(k, str) and k for k in kept):
+        raise SourceError(f"{where}: keep_attributes is a list of keys, such as [channel, country]")
+    defaults = raw.get("defaults") or {}
+    if not isinstance(defaults, dict):
+        raise SourceError(f"{where}: defaults is a mapping of column to value, such as {{provider: openai}}")
+    return Source(
+        name=name,
+        format=raw["format"],
+        on_same_path=on_same_path,
+        defaults={str(column): _default(where, str(column), value) for column, value in defaults.items()},
+        keep_attributes=tuple(sorted(set(kept))),
+    )
+
+
+def _default(where: str, name: str, value: Any) -> str:
+    """A default as the text that a record would have held."""
+    columns = source_columns(contracts()["logs.landed"])
+    allowed = {n: c for n, c in columns.items() if not c.fingerprint_of and n not in ("ts", "request_id", "attributes")}
+    if name not in allowed:
+        raise SourceError(f"{where}: no default can be given for {name!r}; allowed: {', '.join(allowed)}")
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if not isinstance(value, str | int | float) or value == "":
+        raise SourceError(f"{where}: the default of {name} is a text, a number, true or false")
+    if allowed[name].values and str(value) not in allowed[name].values:
+        raise SourceError(f"{where}: the default of {name} is {value!r}; allowed: {', '.join(allowed[name].values)}")
+    return str(value)

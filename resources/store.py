@@ -1,0 +1,80 @@
+"""One warehouse as a process holds it: its folders, contracts, open tables and a DuckDB to ask them with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from resources.contracts import Contract, contracts
+from resources.days import DayLog
+from resources.table_store import Table, TableStore
+from resources.warehouse import Connection, connect, load_macros, scan
+
+
+class Store:
+    """Tables below `data`, state below `state` (keys, staging, spill), read and written by any number of processes."""
+
+    def __init__(
+        self,
+        data: Path,
+        state: Path,
+        contracts_: Mapping[str, Contract] | None = None,
+        memory_limit: str = "2GB",
+        threads: int | None = None,
+        durable: bool = True,
+    ):
+        self.data = data.resolve()
+        self.state = state.resolve()
+        self.contracts = dict(contracts_ if contracts_ is not None else contracts())
+        self.tables = TableStore(self.data, durable=durable)
+        self.memory_limit = memory_limit
+        self.threads = threads
+        self._logs: dict[str, DayLog] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def staging(self) -> Path:
+        return self.state / "staging"
+
+    def open(self, name: str, version: int | None = None) -> Table:
+        """A handle on a table; the newest version unless told otherwise."""
+        return self.tables.open(self.contracts[name], version)
+
+    def scan_all(self, name: str) -> str:
+        """A SELECT of every stored row of a table, as it is now."""
+        return scan(self.contracts[name], [f.path for f in self.open(name).files()])
+
+    def day_log(self, name: str) -> DayLog:
+        """The table's days as this process last saw them; refresh() it to see newer commits."""
+        with self._lock:
+            if name not in self._logs:
+                self._logs[name] = DayLog(self.open(name))
+            return self._logs[name]
+
+    def derived(self) -> list[Contract]:
+        """Derived tables, inputs first."""
+        return [c for c in self.contracts.values() if c.kind == "derived"]
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A DuckDB connection of its own, closed afterwards."""
+        con = connect(self.state / "spill", self.memory_limit, self.threads)
+        try:
+            load_macros(con)
+            yield con
+        finally:
+            con.close()
+
+    @cached_property
+    def _asking(self) -> Connection:
+        return connect(self.state / "spill", self.memory_limit, self.threads)
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The answer to a small question, as tuples."""
+        cursor = self._asking.cursor()
+        cursor.execute("set timezone = 'UTC'")
+        return cursor.execute(sql, dict(parameters or {})).fetchall()

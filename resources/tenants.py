@@ -1,0 +1,27 @@
+"""warehouse/seeds/tenants.yml: tenants whose names may be shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+
+class TenantError(ValueError):
+    """tenants.yml cannot be used; says what is wrong."""
+
+
+def declared_tenants(path: Path) -> list[str]:
+    """Names that may be shown, in file order; those declared pseudonymous left out. Raises TenantError."""
+    raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    tenants = raw.get("tenants") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or set(raw) - {"tenants"} or not isinstance(tenants or {}, dict):
+        raise TenantError(f"{path.name} holds one mapping: tenants, from name to options")
+    named = []
+    for name, options in (tenants or {}).items():
+        options = options or {}
+        if not isinstance(options, dict) or set(options) - {"pseudonymous"}:
+            raise TenantError(f"{path.name}: tenant {name!r} takes one option, pseudonymous: true or false")
+        if not options.get("pseudonymous", False):
+            named.append(str(name))
+    return named

@@ -1,0 +1,233 @@
+"""The only `import duckdb`: connections, scans of stored files, running a table's SQL, fingerprints of rows.
+
+Here belongs how SQL meets files. When a day is computed is days.py and computing.py; what readers see is
+publishing.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.contracts import SQL, Contract
+from resources.table_store import arrow_schema
+
+Connection = duckdb.DuckDBPyConnection
+MACROS = SQL / "_macros" / "duckdb.sql"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One blocking or warning rule of a table: `failing_count` is a SQL aggregate, the number of rows that break it."""
+
+    name: str
+    column: str | None
+    failing_count: str
+    blocking: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule found in one day's rows."""
+
+    name: str
+    column: str | None
+    failing_rows: int
+    blocking: bool
+
+    @property
+    def blocks(self) -> bool:
+        return self.blocking and self.failing_rows > 0
+
+
+def connect(spill: Path | None = None, memory_limit: str = "2GB", threads: int | None = None) -> Connection:
+    """An in-memory DuckDB that speaks UTC, spills to `spill` and fetches no extension by itself."""
+    con = duckdb.connect(":memory:")
+    con.execute("set timezone = 'UTC'")
+    con.execute("set memory_limit = $limit", {"limit": memory_limit})
+    con.execute("set autoinstall_known_extensions = false")
+    con.execute("set autoload_known_extensions = false")
+    con.execute("set preserve_insertion_order = false")
+    if threads:
+        con.execute("set threads = $threads", {"threads": threads})
+    if spill:
+        spill.mkdir(parents=True, exist_ok=True)
+        con.execute("set temp_directory = $spill", {"spill": str(spill)})
+    return con
+
+
+def create_database(path: Path) -> Connection:
+    """A new database file in the storage format that DuckDB 1.2 and later read."""
+    con = duckdb.connect(str(path), config={"storage_compatibility_version": "v1.2.0"})
+    con.execute("set timezone = 'UTC'")
+    return con
+
+
+def open_published(path: Path) -> Connection:
+    """The published file as an analyst opens it: read-only."""
+    return duckdb.connect(str(path), read_only=True)
+
+
+class AnalystError(RuntimeError):
+    """A question that cannot be answered; says what to do."""
+
+
+def answer(path: Path, question: str) -> str:
+    """The answer to an analyst's SQL as a text table. Raises AnalystError."""
+    if not path.exists():
+        raise AnalystError(f"{path} does not exist yet; run `make nightly` first")
+    con = open_published(path)
+    try:
+        relation = con.sql(question)
+        return str(relation) if relation is not None else "done"
+    except duckdb.Error as error:
+        raise AnalystError(str(error)) from error
+    finally:
+        con.close()
+
+
+def literal(text: str) -> str:
+    """A SQL string literal, for the places where SQL takes no parameter: file lists and comments in view definitions."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def strip_comments(sql: str) -> str:
+    """SQL without comments and surplus white space: what a query *is*, for digests and look-ups."""
+    tokens = re.split(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")", sql)
+    for index in range(0, len(tokens), 2):
+        bare = re.sub(r"--[^\n]*", " ", re.sub(r"/\*.*?\*/", " ", tokens[index], flags=re.S))
+        tokens[index] = re.sub(r"\s+", " ", bare)
+    return "".join(tokens).strip()
+
+
+def macros_used(sql: str) -> list[str]:
+    """The definitions of the house's macros that a query calls, in file order."""
+    if not MACROS.exists():
+        return []
+    definitions = [strip_comments(d) for d in strip_comments(MACROS.read_text(encoding="utf-8")).split(";") if d.strip()]
+    used = []
+    for definition in definitions:
+        name = re.search(r"macro (\w+)\s*\(", definition, flags=re.I)
+        if name and re.search(rf"\b{name.group(1)}\s*\(", sql, flags=re.I):
+            used.append(definition)
+    return used
+
+
+def load_macros(con: Connection) -> None:
+    """Define the house's macros in a connection."""
+    if MACROS.exists():
+        con.execute(MACROS.read_text(encoding="utf-8"))
+
+
+def empty_rows(contract: Contract) -> str:
+    """A SELECT of no rows with the contract's columns and types."""
+    return "select " + ", ".join(f"cast(null as {c.type}) as {c.name}" for c in contract.columns) + " where false"
+
+
+def scan(contract: Contract, paths: Sequence[str]) -> str:
+    """A SELECT of the contract's columns over stored files; a column that a file lacks is NULL, no files are no rows."""
+    columns = ", ".join(c.name for c in contract.columns)
+    if not paths:
+        return empty_rows(contract)
+    partition = ", hive_types = {'day': DATE}" if contract.is_partitioned else ""
+    files = ", ".join(literal(p) for p in paths)
+    return (
+        f"select {columns} from ({empty_rows(contract)} union all by name select * from read_parquet([{files}], "
+        f"union_by_name = true, hive_partitioning = {'true' if contract.is_partitioned else 'false'}{partition}))"
+    )
+
+
+def define_inputs(con: Connection, views: Mapping[str, str]) -> None:
+    """Make `question.table` readable in a connection: one view a table, as given by `scan`."""
+    for name, select in views.items():
+        question, table = name.split(".")
+        con.execute(f"create schema if not exists {question}")
+        con.execute(f"create or replace view {question}.{table} as {select}")
+
+
+def parameters_of(sql: str, offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the offered parameters that a query names."""
+    return {name: value for name, value in offered.items() if re.search(rf"\${name}\b", sql)}
+
+
+def stage_query(con: Connection, contract: Contract, sql: str, parameters: Mapping[str, Any], target: Path) -> None:
+    """Run a table's SELECT and write its rows to one Parquet file, in contract order, sorted as the contract says.
+
+    Raises duckdb.Error where the query does not yield the contract's columns.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    columns = ", ".join(f"cast({c.name} as {c.type}) as {c.name}" for c in contract.columns)
+    order = ", ".join(f"{c} nulls last" for c in contract.sort)
+    body = sql.rstrip().rstrip(";")
+    query = f"select {columns} from (\n{body}\n) as computed" + (f" order by {order}" if order else "")
+    con.sql(query, params=parameters_of(sql, parameters)).write_parquet(str(target), compression="zstd")
+
+
+def staged_rows(contract: Contract, path: Path) -> pa.RecordBatchReader:
+    """A staged file as a stream of Arrow batches with the contract's schema."""
+    schema = arrow_schema(contract)
+    file = pq.ParquetFile(path)
+    return pa.RecordBatchReader.from_batches(
+        schema, (batch.select(schema.names).cast(schema) for batch in file.iter_batches(batch_size=65_536))
+    )
+
+
+def _text_of(column_type: str, name: str) -> str:
+    if column_type == "DOUBLE":
+        # Sums of doubles differ in the last digits from run to run (threads); ten digits do not.
+        return f"coalesce(format('{{:.9e}}', {name}), '\\N')"
+    if column_type == "VARCHAR":
+        return f"coalesce(replace(replace({name}, '\\', '\\\\'), '|', '\\|'), '\\N')"
+    return f"coalesce(cast({name} as varchar), '\\N')"
+
+
+def row_text(contract: Contract) -> str:
+    """A SQL expression: a row's stable text, volatile columns left out, NULL and separators unmistakable."""
+    parts = [_text_of(c.type, c.name) for c in contract.columns if c.name not in contract.volatile]
+    return f"concat_ws('|', {', '.join(parts)})"
+
+
+def fingerprint(con: Connection, contract: Contract, select: str) -> tuple[str, int]:
+    """(fingerprint, number) of rows: equal whatever their order. Not hash(), which collides; not xor, which cancels."""
+    text = row_text(contract)
+    count, low, high = con.execute(
+        f"select count(*), sum(md5_number_lower(t)), sum(md5_number_upper(t)) from (select {text} as t from ({select}))"
+    ).fetchall()[0]
+    shape = ",".join(f"{c.name} {c.type}" for c in contract.columns if c.name not in contract.volatile)
+    return md5(f"{shape};{count};{low};{high}".encode()).hexdigest(), int(count)
+
+
+def check_rows(con: Connection, select: str, rules: Iterable[Rule]) -> list[Verdict]:
+    """All rules of a table in one scan of its rows."""
+    rules = list(rules)
+    if not rules:
+        return []
+    counts = con.execute(f"select {', '.join(r.failing_count for r in rules)} from ({select})").fetchall()[0]
+    return [
+        Verdict(rule.name, rule.column, int(count or 0), rule.blocking)
+        for rule, count in zip(rules, counts, strict=True)
+    ]
+
+
+def measure(con: Connection, contract: Contract, select: str) -> dict[str, dict[str, str]]:
+    """The contract's measures of some rows: {group: {column: total as text}}; NULL groups show as an empty string."""
+    columns, by = contract.measures.columns, contract.measures.by
+    if not columns:
+        return {}
+    group = "concat_ws('|', " + ", ".join(f"coalesce(cast({c} as varchar), '')" for c in by) + ")" if by else "''"
+    sums = ", ".join(f"cast(sum({c}) as varchar)" for c in columns)
+    rows = con.execute(f"select {group} as g, count(*), {sums} from ({select}) group by 1 order by 1").fetchall()
+    return {
+        row[0]: {"rows": str(row[1]), **{c: v for c, v in zip(columns, row[2:], strict=True) if v is not None}}
+        for row in rows
+    }

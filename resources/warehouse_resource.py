@@ -1,0 +1,70 @@
+"""The warehouse as Dagster configures it: folders and limits, shown in the UI."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from functools import lru_cache
+from pathlib import Path
+
+import dagster as dg
+
+from resources.calendar import calendar
+from resources.clock import Clock
+from resources.contracts import SEEDS
+from resources.day_inputs import take_pins
+from resources.days import Pins
+from resources.landing import Landing
+from resources.publishing import Publisher
+from resources.sources import SOURCES_FILE, load
+from resources.store import Store
+
+PINS_TAG = "nocturne/pins"
+PROCESS_TAG = "nocturne/process"
+"""`host:pid` of the process that computes a run, so that a killed one can be told from a slow one."""
+
+
+@lru_cache(maxsize=8)
+def _store(data: str, state: str, memory_limit: str, threads: int | None, durable: bool) -> Store:
+    return Store(Path(data), Path(state), memory_limit=memory_limit, threads=threads, durable=durable)
+
+
+class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One warehouse: its tables (`data_dir`), its state (`state_dir`) and the folder that logs land in."""
+
+    data_dir: str
+    state_dir: str
+    landing_dir: str
+    memory_limit: str = "2GB"
+    threads: int | None = None
+    durable: bool = True
+    seeds_dir: str = str(SEEDS)
+
+    def store(self) -> Store:
+        """The open warehouse; one a process, so that logs of commits are read once."""
+        return _store(self.data_dir, self.state_dir, self.memory_limit, self.threads, self.durable)
+
+    def publisher(self) -> Publisher:
+        return Publisher(self.store())
+
+    def landing(self) -> Landing:
+        """The landing area with the sources that are declared now. Raises SourceError for a faulty sources.yml."""
+        sources = load(self.seeds / SOURCES_FILE.name)
+        return Landing(self.store(), Path(self.landing_dir), sources, calendar().start)
+
+    @property
+    def seeds(self) -> Path:
+        return Path(self.seeds_dir)
+
+    def pins(self, context: dg.AssetExecutionContext, clock: Clock) -> Pins:
+        """What this run reads, from its tags; a run started by hand pins now, in its first step, for all its steps."""
+        run = context.instance.get_run_by_id(context.run_id)
+        tags = run.tags if run else {}
+        if PROCESS_TAG not in tags:
+            context.instance.add_run_tags(context.run_id, {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"})
+        if PINS_TAG not in tags:
+            tags = {PINS_TAG: json.dumps(take_pins(self.store(), clock.last_due_day()))}
+            context.instance.add_run_tags(context.run_id, tags)
+        pins: Pins = json.loads(tags[PINS_TAG])
+        return pins

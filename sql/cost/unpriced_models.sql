@@ -1,0 +1,20 @@
+-- One row per provider, model and reason for which something could not be priced: the prices to add.
+
+select
+    cast(provider as varchar) as provider,
+    cast(model as varchar) as model,
+    cast(reason as varchar) as reason,
+    cast(
+        case
+            when min(charge_class) = max(charge_class) then min(charge_class)
+            else min(charge_class) || ' .. ' || max(charge_class)
+        end
+        as varchar
+    ) as charge_classes,
+    cast(count(distinct request_id) as bigint) as requests,
+    cast(sum(quantity) as decimal(38, 0)) as tokens,
+    cast(min(day) as date) as first_day,
+    cast(max(day) as date) as last_day
+from cost.charges
+where state = 'unpriced'
+group by provider, model, reason

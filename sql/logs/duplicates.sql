@@ -1,0 +1,35 @@
+-- One delivered request record that lost to a better delivery of the same request, filed under its own day.
+with deliveries as (
+    select
+        day,
+        request_id,
+        file_id,
+        record_number,
+        -- The winner: complete first, then the newest arrival; digest and position only make the choice stable.
+        row_number() over (
+            partition by request_id
+            order by case when is_complete = false then 1 else 0 end, arrived_at desc, file_id desc, record_number desc
+        ) as place
+    from logs.landed
+    where record_kind = 'request'
+),
+
+winners as (
+    select request_id, day, file_id, record_number
+    from deliveries
+    where place = 1
+)
+
+select
+    cast(lost.day as date) as day,
+    cast(lost.request_id as varchar) as request_id,
+    cast(lost.file_id as varchar) as file_id,
+    cast(lost.record_number as bigint) as record_number,
+    cast(won.day as date) as winner_day,
+    cast(won.file_id as varchar) as winner_file_id,
+    cast(won.record_number as bigint) as winner_record_number
+from deliveries as lost
+inner join winners as won
+    on lost.request_id = won.request_id
+where lost.place > 1
+    and lost.day = cast($day as date)
