@@ -10,8 +10,9 @@ import argparse
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from assets.governance.assets import WAITING_TAG
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
-from pipelines.planner import Plan, make_plan
+from pipelines.planner import DayRange, Plan, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings
 from pipelines.summary import print_night
@@ -109,7 +110,7 @@ class NightRun:
                 break
             for days in ranges:
                 tried.add(days.inputs_digest)
-                reasons = sorted({f"{s.table}: {s.reasons[0]}" for s in self.night.plan.stale if days.first <= s.day <= days.last})
+                reasons = _causes(self.night.plan, days)
                 self.say(f"computing {days.first} to {days.last} ({(days.last - days.first).days + 1} days; {_shortened(reasons)})")
                 self._execute(COMPUTE, instance, days.tags)
         else:
@@ -156,14 +157,27 @@ def _verbose() -> bool:
     return "-v" in sys.argv or "--verbose" in sys.argv
 
 
+def _causes(plan: Plan, days: DayRange) -> list[str]:
+    """Why a range is stale, the commonest reasons first, days that only wait for others left out."""
+    counts = Counter(
+        f"{stale.table} {reason}"
+        for stale in plan.stale
+        if days.first <= stale.day <= days.last
+        for reason in stale.reasons
+        if not reason.endswith("is stale")
+    )
+    return [f"{reason}" + (f" ({count} days)" if count > 1 else "") for reason, count in counts.most_common()]
+
+
 def _shortened(reasons: list[str]) -> str:
     return "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} more" if len(reasons) > 2 else "")
 
 
-def make_sample(settings: Settings, clock: WallClock, say: Any = print) -> None:
+def make_sample(settings: Settings, say: Any = print) -> None:
     """Some days of invented traffic, up to yesterday, into an empty landing folder."""
     from simulator.traffic import simulate
 
+    clock: WallClock = build_resources(settings)["clock"]
     first = clock.last_due_day() - timedelta(days=SAMPLE_DAYS - 1)
     say(f"the landing folder is empty: making {SAMPLE_DAYS} days of sample traffic ({SAMPLE_REQUESTS_PER_DAY:,} requests a day)")
     truth = settings.home / "sample"
@@ -190,16 +204,22 @@ def main(arguments: list[str] | None = None) -> int:
     settings.prepare_instance()
     logging.getLogger("dagster").setLevel(logging.INFO if options.verbose else logging.CRITICAL)
     try:
-        run = NightRun(settings, say=lambda text: print(text, flush=True))
         is_empty = not settings.landing.exists() or not any(settings.landing.iterdir())
         if is_empty and not options.no_sample:
-            make_sample(settings, run.clock)
+            make_sample(settings)
+            # Renamed in whole by this very process: there is nothing to wait for.
+            settings = replace(settings, settle_seconds=0.0)
+        run = NightRun(settings, say=lambda text: print(text, flush=True))
         with dg.DagsterInstance.get() as instance:
             night = run.run(instance)
     except (CalendarError, ContractError, KeyringError, SourceError, TenantError) as error:
         print(f"nightly: {error}", file=sys.stderr)
         return 2
     night.seconds["whole"] = time.perf_counter() - started
+    if not night.manifest:
+        for failure in night.failures:
+            print(f"nightly: {failure}", file=sys.stderr)
+        return 1
     print_night(night, run.warehouse, settings)
     return 1 if night.failures else 0
 

@@ -67,8 +67,8 @@ def _notes(con: Any, night: Night) -> list[str]:
         )
         for name in landed["undeclared"]:
             notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
-        for name in landed["still_written"]:
-            notes.append(f"{name} is still being written; it is taken next time")
+        if landed["still_written"]:
+            notes.append(f"{len(landed['still_written'])} files are still being written and taken next time, such as {landed['still_written'][0]}")
     quarantined = con.execute("select reason, count(*) from logs.quarantine group by reason order by 2 desc").fetchall()
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))

@@ -16,8 +16,17 @@ def reference_version(table: Table) -> str:
     return versions[-1] if versions else ""
 
 
-def replace_reference(store: Store, name: str, rows: pa.Table) -> bool:
-    """Make `rows` the whole of a reference table. False, and no commit, where it held the same rows already."""
+def made_from(table: Table) -> str | None:
+    """What the newest rows of a reference table were made from, as its maker named it."""
+    origins = [c.metadata.get("made_from") for c in table.commits()]
+    return origins[-1] if origins else None
+
+
+def replace_reference(store: Store, name: str, rows: pa.Table, origin: str | None = None) -> bool:
+    """Make `rows` the whole of a reference table. False, and no commit, where it held the same rows already.
+
+    `origin` names what they were made from, so that a maker can see that nothing changed before it makes them.
+    """
     contract = store.contracts[name]
     rows = rows.select([c.name for c in contract.columns]).cast(arrow_schema(contract))
     with store.connection() as con:
@@ -26,10 +35,10 @@ def replace_reference(store: Store, name: str, rows: pa.Table) -> bool:
     while True:
         table = store.open(name)
         commits = table.commits()
-        if reference_version(table) == version:
+        if commits and reference_version(table) == version and made_from(table) == origin:
             return False
         try:
-            table.replace_all(rows.to_reader(), len(commits) + 1, {"version": version, "rows": count})
+            table.replace_all(rows.to_reader(), len(commits) + 1, {"version": version, "rows": count, "made_from": origin})
         except CommitConflict:
             continue
         failpoint("reference.committed")

@@ -173,7 +173,12 @@ class Table:
 
     def compact(self, day: date) -> int:
         """Rewrite the files of a day as one; the rows stay. Returns the number of files removed."""
-        metrics = self._delta.optimize.compact(partition_filters=[("day", "=", day.isoformat())], writer_properties=_WRITER)
+        try:
+            metrics = self._delta.optimize.compact(
+                partition_filters=[("day", "=", day.isoformat())], writer_properties=_WRITER
+            )
+        except CommitFailedError as error:
+            raise CommitConflict(f"{self.contract.name}: {error}") from error
         return int(metrics["numFilesRemoved"])
 
     def removable_files(self, retention_hours: int) -> list[Path]:
