@@ -93,6 +93,7 @@ class Contract:
     code_version: str = "1"
     freshness: str | None = None
     caveats: str | None = None
+    sql_file: Path | None = None
 
     @property
     def name(self) -> str:
@@ -105,7 +106,8 @@ class Contract:
 
     @property
     def sql_path(self) -> Path:
-        return SQL / self.question / f"{self.table}.sql"
+        """Where its SELECT stands; `sql_file` is for tests that edit one."""
+        return self.sql_file or SQL / self.question / f"{self.table}.sql"
 
     def column(self, name: str) -> Column:
         for column in self.columns:

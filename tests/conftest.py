@@ -1,0 +1,16 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from house import House, price
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """An empty warehouse with one priced model, at 03:00 UTC of 2026-11-10."""
+    made = House(tmp_path)
+    made.set_prices([price("large", 2.0)])
+    return made
