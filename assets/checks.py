@@ -15,6 +15,7 @@ from resources.contracts import Contract
 from resources.warehouse import Rule, Verdict, literal
 
 REQUIRED, UNIQUE, ALLOWED, RANGE = "required_columns", "unique_key", "allowed_values", "in_range"
+HELD_BACK = "A day that breaks it is held back: readers keep its earlier rows."
 _MEANINGS = {
     OWN_DAY: "Every row lies on the day that was computed",
     REQUIRED: "Columns that must have a value have one",
@@ -46,7 +47,8 @@ def rules(contract: Contract) -> list[Rule]:
 
 def check_specs(contract: Contract) -> list[dg.AssetCheckSpec]:
     """One Dagster check a rule kind, and one for each rule that the contract spells out."""
-    meanings = _MEANINGS | {check.name: check.meaning for check in contract.checks}
+    meanings = {name: f"{meaning}. {HELD_BACK}" for name, meaning in _MEANINGS.items()}
+    meanings |= {c.name: f"{c.meaning}. {HELD_BACK if c.blocking else ''}".strip() for c in contract.checks}
     names = dict.fromkeys([OWN_DAY, *(rule.name for rule in rules(contract))])
     key = dg.AssetKey([contract.question, contract.table])
     return [dg.AssetCheckSpec(name, asset=key, description=meanings[name]) for name in names]

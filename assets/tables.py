@@ -23,6 +23,16 @@ from resources.warehouse_resource import WarehouseResource
 _FROM = re.compile(r"\b(?:from|join)\s+([a-z_]+\.[a-z_0-9]+)", re.IGNORECASE)
 
 
+_KINDS = {
+    "ledger": {"deltalake"},
+    "event": {"deltalake"},
+    "reference": {"deltalake"},
+    "derived": {"sql", "duckdb", "deltalake"},
+    "projection": {"duckdb"},
+    "view": {"sql", "duckdb"},
+}
+
+
 def asset_key(name: str) -> dg.AssetKey:
     """`question.table` as Dagster writes it."""
     return dg.AssetKey(name.split("."))
@@ -67,7 +77,7 @@ def asset_spec(contract: Contract, contracts: dict[str, Contract]) -> dg.AssetSp
         description=_description(contract),
         group_name=contract.question,
         owners=[contract.owner],
-        kinds={"duckdb", "sql"} if contract.kind in ("view", "derived") else {"duckdb", "deltalake"},
+        kinds=_KINDS[contract.kind],
         tags={"nocturne/kind": contract.kind},
         metadata={
             "dagster/column_schema": column_schema(contract),
@@ -82,13 +92,13 @@ def column_schema(contract: Contract) -> dg.TableSchema:
     """The contract's columns as Dagster shows them."""
     columns = []
     for column in contract.columns:
-        notes = [column.meaning]
+        notes = [f"{column.meaning}."]
         if column.unit:
             notes.append(f"Unit: {column.unit}.")
         if column.values:
             notes.append(f"One of: {', '.join(column.values)}.")
         constraints = dg.TableColumnConstraints(nullable=not column.required, unique=contract.key == (column.name,))
-        tags = {"class": column.class_}
+        tags = {} if column.class_ == "fact" else {"class": column.class_}
         columns.append(dg.TableColumn(column.name, column.type, " ".join(notes), constraints, tags))
     return dg.TableSchema(columns)
 

@@ -13,6 +13,7 @@ from assets.logs.assets import landing_asset, tenants_asset
 from assets.tables import table_asset
 from pipelines.clock import WallClock
 from pipelines.jobs import jobs
+from pipelines.maintain import maintain
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
 from pipelines.settings import Settings
@@ -51,7 +52,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
         ],
-        jobs=list(run_jobs.values()),
+        jobs=[*run_jobs.values(), maintain],
         schedules=[nightly_schedule()],
         sensors=[landing_sensor(), night_sensor(run_jobs)],
         resources=dict(resources or build_resources(Settings.from_environment())),

@@ -10,7 +10,6 @@ import argparse
 import logging
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,7 +22,7 @@ from assets.governance.assets import WAITING_TAG
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
-from pipelines.planner import DayRange, Plan, make_plan
+from pipelines.planner import Plan, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings
 from pipelines.summary import print_night
@@ -110,8 +109,7 @@ class NightRun:
                 break
             for days in ranges:
                 tried.add(days.inputs_digest)
-                reasons = _causes(self.night.plan, days)
-                self.say(f"computing {days.first} to {days.last} ({(days.last - days.first).days + 1} days; {_shortened(reasons)})")
+                self.say(f"computing {days.first} to {days.last} ({(days.last - days.first).days + 1} days; {days.why})")
                 self._execute(COMPUTE, instance, days.tags)
         else:
             self.night.plan = make_plan(store, due, runs)
@@ -155,22 +153,6 @@ class NightRun:
 
 def _verbose() -> bool:
     return "-v" in sys.argv or "--verbose" in sys.argv
-
-
-def _causes(plan: Plan, days: DayRange) -> list[str]:
-    """Why a range is stale, the commonest reasons first, days that only wait for others left out."""
-    counts = Counter(
-        f"{stale.table} {reason}"
-        for stale in plan.stale
-        if days.first <= stale.day <= days.last
-        for reason in stale.reasons
-        if not reason.endswith("is stale")
-    )
-    return [f"{reason}" + (f" ({count} days)" if count > 1 else "") for reason, count in counts.most_common()]
-
-
-def _shortened(reasons: list[str]) -> str:
-    return "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} more" if len(reasons) > 2 else "")
 
 
 def make_sample(settings: Settings, say: Any = print) -> None:

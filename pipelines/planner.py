@@ -7,6 +7,8 @@ is stale. Late rows, a corrected price, a changed SQL file, a backfill and a cra
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -23,6 +25,10 @@ from resources.store import Store
 from resources.warehouse_resource import PINS_TAG
 
 MAX_FAILED_ATTEMPTS = 3
+WHY_TAG = "nocturne/why"
+
+
+_DAY = re.compile(r" of \d{4}-\d{2}-\d{2}")
 
 
 class History(Protocol):
@@ -52,6 +58,13 @@ class DayRange:
     inputs_digest: str
     attempt: int
     pins: Pins
+    causes: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """The commonest causes, for a person."""
+        more = len(self.causes) - 2
+        return "; ".join(self.causes[:2]) + (f"; and {more} more" if more > 0 else "")
 
     @property
     def run_key(self) -> str:
@@ -65,6 +78,7 @@ class DayRange:
             ASSET_PARTITION_RANGE_END_TAG: self.last.isoformat(),
             DIGEST_TAG: self.inputs_digest,
             PINS_TAG: json.dumps(self.pins, sort_keys=True),
+            WHY_TAG: self.why,
         }
 
 
@@ -95,13 +109,14 @@ def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
     open_days = {s.day for s in stale} - in_flight
     ranges, waiting = [], {}
     for first, last in _contiguous(open_days):
-        digest_ = _digest_of(s for s in stale if first <= s.day <= last)
+        in_range = [s for s in stale if first <= s.day <= last]
+        digest_ = _digest_of(in_range)
         ended, failed = history.ended(digest_)
         if failed >= MAX_FAILED_ATTEMPTS:
             reason = f"{failed} runs with these inputs failed; it is tried again when rows, prices or code change"
             waiting.update(dict.fromkeys(days_between(first, last), reason))
         else:
-            ranges.append(DayRange(first, last, digest_, ended, pins))
+            ranges.append(DayRange(first, last, digest_, ended, pins, _causes(in_range)))
     return Plan(stale, ranges, waiting, in_flight & {s.day for s in stale})
 
 
@@ -161,6 +176,14 @@ def explain(state: DayState | None, wanted: Inputs) -> list[str]:
         else:
             reasons.append(f"{table}{where} changed")
     return reasons
+
+
+def _causes(stale: list[StaleDay]) -> tuple[str, ...]:
+    """Why days are stale, the commonest first; days that only wait for others add nothing."""
+    counts = Counter(
+        f"{s.table} {_DAY.sub('', reason)}" for s in stale for reason in s.reasons if not reason.endswith("is stale")
+    )
+    return tuple(f"{cause} ({count} days)" if count > 1 else cause for cause, count in counts.most_common())
 
 
 def _contiguous(days: Iterable[date]) -> list[tuple[date, date]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DAYS = """
 select d.day, d.requests, d.duplicates, c.cost_usd, c.unpriced
-from logs.accounting as d
+from governance.accounting as d
 left join (
     select day, sum(contracted_amount) as cost_usd, sum(case when state = 'unpriced' then 1 else 0 end) as unpriced
     from cost.request_costs group by day
@@ -73,7 +73,8 @@ def _notes(con: Any, night: Night) -> list[str]:
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
     for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
-        notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); add it to warehouse/seeds/prices.yml")
+        remedy = "its logs carry no token counts" if reason == "tokens_unmeasured" else "add it to warehouse/seeds/prices.yml"
+        notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
     undeclared = con.execute(_TENANTS).fetchall()[0][0]
     if undeclared:
         notes.append(f"{undeclared} tenants appear as pseudonyms; name them in warehouse/seeds/tenants.yml")

@@ -33,7 +33,14 @@ def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     ]
     chain = dg.AssetCheckSpec(CHAIN, asset=asset_key(audit.AUDIT), description="Every row of the audit follows from the one before")
 
-    @dg.multi_asset(name="publish_warehouse", specs=[asset_spec(c, contracts) for c in made], check_specs=[*specs, chain])
+    derived = [dg.AssetDep(asset_key(c.name)) for c in contracts.values() if c.kind == "derived"]
+    # governance.freshness speaks of every computed table.
+    specs_of_assets = [
+        spec.replace_attributes(deps=derived) if spec.key == asset_key("governance.freshness") else spec
+        for spec in (asset_spec(contract, contracts) for contract in made)
+    ]
+
+    @dg.multi_asset(name="publish_warehouse", specs=specs_of_assets, check_specs=[*specs, chain])
     def publish_warehouse(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]
     ) -> Iterator[Any]:

@@ -1,0 +1,77 @@
+"""A house of the first two questions alone: tests of the day protocol do not change when other questions gain tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from house import CALENDAR_START, SOURCES, House, all_contracts, price
+
+from resources.computing import DayOutcome
+from resources.contracts import Contract
+from resources.landing import Landing
+from resources.references import replace_reference
+
+LEDGER = ("logs.files", "logs.landed", "logs.quarantine")
+REFERENCES = ("logs.tenants", "cost.prices", "cost.price_models")
+LOGS = ("logs.requests", "logs.duplicates", "logs.request_days")
+COST = ("cost.charges", "cost.request_costs", "cost.cost_15min")
+REST = ("logs.accounting", "logs.restatements", "governance.audit", "governance.freshness")
+
+
+def core_contracts() -> dict[str, Contract]:
+    """The ledger, six derived tables, and what publishing needs."""
+    wanted = {*LEDGER, *REFERENCES, *LOGS, *COST, *REST}
+    return {name: contract for name, contract in all_contracts().items() if name in wanted}
+
+
+def core_house(root: Path, now: str = "2026-11-10T03:00:00", contracts: dict[str, Contract] | None = None) -> House:
+    """A house of the core tables, without prices."""
+    return House(root, now, contracts or core_contracts())
+
+
+def reopened(house: House, contracts: dict[str, Contract]) -> House:
+    """The same warehouse as a later process with other code sees it."""
+    return House(house.root, house.now, contracts)
+
+
+def priced(house: House) -> House:
+    """The house with model `large` at 2 USD per million input tokens."""
+    house.set_prices([price("large", 2.0)])
+    return house
+
+
+def declare_tenants(house: House, *names: str) -> None:
+    """Make logs.tenants what seeds/tenants.yml with these names would make it."""
+    keyring = Landing(house.store, house.landing, SOURCES, CALENDAR_START).keyring(house.now)
+    rows = [{"tenant_token": keyring.token("tenant", name), "tenant": name} for name in names]
+    schema = pa.schema([("tenant_token", pa.string()), ("tenant", pa.string())])
+    replace_reference(house.store, "logs.tenants", pa.Table.from_pylist(rows, schema=schema))
+
+
+def day(text: str) -> date:
+    """`11-03` as a day of 2026."""
+    return date.fromisoformat(f"2026-{text}")
+
+
+def at(tables: Iterable[str], *days: str) -> set[tuple[str, date]]:
+    """All pairs of some tables and some days of 2026."""
+    return {(table, day(text)) for table in tables for text in days}
+
+
+def by_outcome(done: dict[tuple[str, date], DayOutcome]) -> dict[str, set[tuple[str, date]]]:
+    """What a night did, by outcome; tables and days that stayed fresh are absent."""
+    found: dict[str, set[tuple[str, date]]] = {}
+    for key, outcome in done.items():
+        found.setdefault(outcome.outcome, set()).add(key)
+    return found
+
+
+def file_states(house: House) -> list[tuple[Any, ...]]:
+    """(path, state) of every row of logs.files, oldest first."""
+    return house.store.rows(
+        f"select path, state from ({house.store.scan_all('logs.files')}) order by arrived_at, state_number, path, state"
+    )
