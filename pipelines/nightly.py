@@ -7,6 +7,7 @@ Exit status 1: a step failed, a blocking check failed, or a file could not be ty
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import time
@@ -179,6 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line of `make nightly`."""
     parser = argparse.ArgumentParser(prog="make nightly", description=__doc__)
     parser.add_argument("--no-sample", action="store_true", help="leave an empty landing folder empty")
+    parser.add_argument("--report", type=Path, help="write the seconds of each part, commits and failures to this JSON file")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Dagster's own log")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
@@ -198,6 +200,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"nightly: {error}", file=sys.stderr)
         return 2
     night.seconds["whole"] = time.perf_counter() - started
+    if options.report:
+        report = {"seconds": night.seconds, "commits": night.commits, "failures": night.failures, "manifest": night.manifest}
+        options.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if not night.manifest:
         for failure in night.failures:
             print(f"nightly: {failure}", file=sys.stderr)

@@ -161,7 +161,7 @@ class Landing:
     def _land_file(self, path: Path, relative: str, now: datetime, keyring: Keyring) -> LandedFile | None:
         source = self.sources[path.relative_to(self.folder).parts[0]]
         states = self._states()
-        earlier = _live_at(states, relative)
+        earlier = _live_from(states, relative)
         stage = self._staged(path, relative, source, now, keyring, frozenset(s["decompressed_bytes"] for s in earlier))
         own = [s for s in states if s["file_id"] == stage.file_id]
         newest = next((s for s in reversed(own) if s["state"] != "copy"), None)
@@ -170,16 +170,20 @@ class Landing:
                 shutil.rmtree(stage.folder)
                 return None
             rows = [self._row(stage, "refused", own, now)]
-        elif newest is not None and newest["state"] == "landed":
-            rows = [self._row(stage, "copy", own, now)]
         else:
-            rows = [self._row(stage, "landed", own, now)]
+            if newest is None or newest["state"] == "refused":
+                rows = [self._row(stage, "landed", own, now)]
+                self._append_stage(stage)
+            elif newest["state"] == "landed":
+                rows = [self._row(stage, "copy", own, now)]
+            else:
+                # Put back to an earlier content: its rows are there already, and are counted as they were then.
+                rows = [self._row(stage, "landed", own, now) | {name: newest[name] for name in _COUNTS}]
             rows += [
                 self._superseding_row(old, states, stage, now)
                 for old in earlier
-                if source.on_same_path == "replace" or stage.prefix_digests.get(old["decompressed_bytes"]) == old["file_id"]
+                if old["file_id"] != stage.file_id and _is_superseded(old, states, stage, source)
             ]
-            self._append_stage(stage)
         self._record(stage, rows)
         failpoint("land.file_recorded")
         shutil.rmtree(stage.folder)
@@ -261,12 +265,32 @@ class Landing:
             yield
 
 
-def _live_at(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    """The newest states of the files that count and came under this path."""
+_COUNTS = (
+    "format", "lines", "lines_read", "lines_blank", "lines_header", "lines_refused", "records", "records_landed",
+    "records_ignored", "records_quarantined", "landed_by_day", "ignored_by_reason",
+)  # fmt: skip
+"""What logs.files says of a file's rows; they were appended once, whatever would become of the bytes today."""
+
+
+def _live_from(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    """The newest states of the files that count and came under this path, first or as a copy."""
     newest: dict[str, dict[str, Any]] = {}
     for state in states:
         if state["state"] != "copy":
             best = newest.get(state["file_id"])
             if best is None or state["state_number"] > best["state_number"]:
                 newest[state["file_id"]] = state
-    return [s for s in newest.values() if s["path"] == path and s["state"] == "landed"]
+    came = {s["file_id"] for s in states if s["path"] == path}
+    return [s for s in newest.values() if s["file_id"] in came and s["state"] == "landed"]
+
+
+def _is_superseded(old: dict[str, Any], states: list[dict[str, Any]], stage: StagedFile, source: Source) -> bool:
+    """Whether a file that came under the path of `stage` counts no longer: it grew, or was replaced and has no copy."""
+    if stage.prefix_digests.get(old["decompressed_bytes"]) == old["file_id"]:
+        return True
+    holds: dict[str, str] = {}
+    for state in sorted(states, key=lambda s: (s["arrived_at"], s["modified_ns"])):
+        if state["state"] != "superseded":
+            holds[state["path"]] = state["file_id"]
+    has_copy = any(file_id == old["file_id"] and path != stage.path for path, file_id in holds.items())
+    return source.on_same_path == "replace" and not has_copy

@@ -19,7 +19,7 @@ LEDGER = ("logs.files", "logs.landed", "logs.quarantine")
 REFERENCES = ("logs.tenants", "cost.prices", "cost.price_models")
 LOGS = ("logs.requests", "logs.duplicates", "logs.request_days")
 COST = ("cost.charges", "cost.request_costs", "cost.cost_15min")
-REST = ("logs.accounting", "logs.restatements", "governance.audit", "governance.freshness")
+REST = ("governance.accounting", "logs.restatements", "governance.audit", "governance.freshness")
 
 
 def core_contracts() -> dict[str, Contract]:

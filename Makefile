@@ -1,0 +1,42 @@
+# Every command of the project. `make` alone lists them; ARGS="..." is passed on, NOCTURNE_* comes from the environment.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export HF_HUB_OFFLINE := 1
+export DAGSTER_DISABLE_TELEMETRY := yes
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PY := .venv/bin/python
+EXTRA := $(if $(GPU)$(wildcard .venv/installed-gpu),gpu,cpu)
+STAMP := .venv/installed-$(EXTRA)
+PYTHON_3_11 := $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(STAMP) ## install the pinned set into .venv, once (GPU=1: FAISS for CUDA)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON_3_11)" || { echo "setup: neither python3.11 nor python3 is Python 3.11; install it and run make setup again" >&2; exit 2; }
+	@test -x $(PY) || $(PYTHON_3_11) -m venv .venv
+	@$(PY) -m pipelines.doctor $(EXTRA) && echo "installing the pinned set into .venv (minutes, the first time)"
+	@$(PY) -m pip install -qq -c constraints.txt -e '.[$(EXTRA),dev]' && touch $@
+
+nightly: setup ## one whole night: land, compute what is stale, publish (an empty landing folder gets sample traffic)
+	@$(PY) -W ignore -m pipelines.nightly $(ARGS)
+
+dev: setup ## the Dagster UI and its daemon on http://127.0.0.1:3000
+	@$(PY) -W ignore -m pipelines.dev $(ARGS)
+
+test: setup ## all tests but the long proofs
+	@$(PY) -m pytest -q -n 2 $(ARGS)
+
+proof: setup ## the long proofs: every crash point, every race
+	@$(PY) -m pytest -q -m proof $(ARGS)
+
+check: setup ## lint, layers and types
+	@.venv/bin/ruff check . && .venv/bin/mypy
+
+bench: setup ## claims about speed, against named baselines
+	@$(PY) -W ignore -m benchmarks.nightly $(ARGS)
+
+.PHONY: help setup nightly dev test proof check bench

@@ -1,0 +1,33 @@
+"""The analysts' guide: it says what the contracts say, and each of its questions has an answer."""
+
+from __future__ import annotations
+
+import pytest
+from house import House, request
+
+from pipelines.guide import WAREHOUSE, guide, worked_questions
+from resources.contracts import contracts
+
+QUESTIONS = sorted({c.question for c in contracts().values()})
+
+
+def test_the_guide_is_made_from_the_contracts_as_they_are_now() -> None:
+    written = (WAREHOUSE / "README.md").read_text(encoding="utf-8")
+    assert written == guide(contracts()), "run `make docs` and commit warehouse/README.md"
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_question_has_worked_answers(question: str) -> None:
+    assert len(worked_questions(question)) >= 2
+
+
+def test_every_worked_question_is_answered_with_rows(house: House) -> None:
+    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", user_id="u", latency_ms=12), "{broken"])
+    house.deliver("b.jsonl", [request("r2", "2026-11-08T11:00:00Z", request_model="nobody-knows", response_model=None)])
+    house.night()
+    house.deliver("c.jsonl", [request("r3", "2026-11-08T12:00:00Z")])
+    house.night()
+    unanswered = [
+        f"{question}: {words}" for question in QUESTIONS for words, sql in worked_questions(question) if not house.ask(sql.rstrip(";"))
+    ]
+    assert unanswered == []
