@@ -27,4 +27,7 @@ class WallClock(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def is_settled(self, path: Path) -> bool:
         """A file untouched for `settle_seconds` counts as closed; its age is real time, whatever `fixed_now` says."""
-        return time.time() - path.stat().st_mtime >= self.settle_seconds
+        try:
+            return time.time() - path.stat().st_mtime >= self.settle_seconds
+        except FileNotFoundError:
+            return False

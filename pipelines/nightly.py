@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -30,9 +31,10 @@ from pipelines.summary import print_night
 from resources.calendar import CalendarError
 from resources.contracts import ContractError
 from resources.keyring import KeyringError
+from resources.process_mark import process_mark
 from resources.sources import SourceError
 from resources.tenants import TenantError
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
 SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED = 14, 2_000, 7
 MAX_ROUNDS = 3
@@ -131,9 +133,12 @@ class NightRun:
         self.night.seconds["publish"] = time.perf_counter() - started
 
     def _execute(self, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> Any:
+        run_id = str(uuid4())
         result = self.repository.get_job(job).execute_in_process(
             instance=instance,
-            tags=dict(tags),
+            run_id=run_id,
+            # From its first moment: a run that is killed before its first step must be known as dead, too.
+            tags={**tags, PROCESS_TAG: process_mark(run_id)},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "INFO" if _verbose() else "CRITICAL"}}}},
         )

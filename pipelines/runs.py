@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from datetime import date
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG, PARTITION_NAME_TAG
 
 from assets.tables import days_between
+from resources.process_mark import is_gone
 from resources.warehouse_resource import PROCESS_TAG
 
 DIGEST_TAG = "nocturne/inputs"
@@ -33,10 +32,9 @@ class Runs:
     def bury_the_dead(self) -> list[str]:
         """Report runs as failed whose process on this machine is gone: a killed run would stay in flight for ever."""
         buried = []
-        for run in self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-            host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
-            if host == socket.gethostname() and pid.isdigit() and not _is_alive(int(pid)):
-                self.instance.report_run_failed(run, f"process {pid} ended without a word; the planner will try its days again")
+        for run in self.instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT)):
+            if is_gone(run.tags.get(PROCESS_TAG, ""), run.run_id):
+                self.instance.report_run_failed(run, "its process ended without a word; the planner will try its days again")
                 buried.append(run.run_id)
         return buried
 
@@ -63,12 +61,3 @@ class Runs:
     ) -> list[dg.DagsterRun]:
         return list(self.instance.get_runs(dg.RunsFilter(job_name=self.job_name, statuses=statuses, tags=tags), limit=limit))
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -7,7 +7,6 @@ derived tables as they are. The planner and the steps ask the same code, so that
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,8 +18,8 @@ from typing import Any
 from resources.contracts import REPO, VALID, Contract
 from resources.days import Inputs, Pins
 from resources.store import Store
-from resources.table_store import StoredFile, Table
-from resources.warehouse import empty_rows, macros_used, row_text, scan, strip_comments
+from resources.table_store import Table
+from resources.warehouse import macros_used, row_text, scan, strip_comments
 
 FILES = "logs.files"
 LANDED = "logs.landed"
@@ -80,7 +79,6 @@ class DayInputs:
         self.last_due_day = date.fromisoformat(pins["last_due_day"])
         self._code: dict[str, str] = {}
         self._versions: dict[str, dict[date, str]] = {}
-        self._references: dict[str, _Reference] = {}
 
     def of(self, contract: Contract, day: date) -> Inputs:
         """The versions that a day of `contract` would be computed from; days without rows are left out."""
@@ -188,10 +186,9 @@ class DayInputs:
         )
         return dict(rows)
 
-    def _reference(self, source: Contract) -> _Reference:
-        if source.name not in self._references:
-            self._references[source.name] = _Reference(self.store, source, self.pinned(source.name).files())
-        return self._references[source.name]
+    def _reference(self, source: Contract) -> Reference:
+        key = (source.name, self.pins[source.name])
+        return self.store.remember(key, lambda: Reference(self.store, source, self.pinned(source.name)))
 
 
 def live_files_sql(files: str) -> str:
@@ -209,51 +206,48 @@ def live_rows_sql(source: Contract, rows: str, files: str) -> str:
     return f"select * from ({rows}) as r where r.file_id in (select file_id from ({live_files_sql(files)}) as live)"
 
 
-class _Reference:
-    """A reference table under one pin; its version on a day is the digest of the rows valid then, clipped to the day.
+class Reference:
+    """A reference table at one version; its version on a day is the digest of the rows valid then, clipped to the day.
 
     Clipped: a row valid through the whole day looks the same whenever it began, so that a correction of two days
-    re-opens two days.
+    re-opens two days. Rows of one validity are known by their number and the sums of their md5, which add up.
     """
 
-    def __init__(self, store: Store, contract: Contract, files: list[StoredFile]):
+    def __init__(self, store: Store, contract: Contract, table: Table):
         self.contract = contract
-        self.paths = [f.path for f in files]
-        names = {c.name for c in contract.columns}
-        self.has_validity = {"valid_from", "valid_to"} <= names
-        self._cache: dict[Any, str] = {}
+        self.paths = [f.path for f in table.files()]
+        self.has_validity = {"valid_from", "valid_to"} <= {c.name for c in contract.columns}
         bounds = ("valid_from", "valid_to") if self.has_validity else ()
         described = replace(contract, columns=tuple(c for c in contract.columns if c.name not in bounds))
-        columns = f"md5({row_text(described)})" + "".join(f", {b}" for b in bounds)
-        self._rows: list[tuple[Any, ...]] = sorted(store.rows(f"select {columns} from ({scan(contract, self.paths)})"))
-        self._edges = sorted({edge for row in self._rows for edge in row[1:]})
+        grouping = ", ".join(bounds) or "null, null"
+        self._groups: list[tuple[Any, ...]] = store.rows(
+            f"select {grouping}, count(*), sum(md5_number_lower(t)), sum(md5_number_upper(t)) "
+            f"from (select {', '.join((*bounds, row_text(described)))} as t from ({scan(contract, self.paths)})) group by 1, 2"
+        )
+        self._versions: dict[date, str] = {}
 
     def version(self, day: date) -> str:
-        if not self.has_validity:
-            return self._digest((), lambda: [row[0] for row in self._rows])
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        end = start + timedelta(days=1)
-        first, last = bisect_right(self._edges, start), bisect_right(self._edges, end - timedelta(microseconds=1))
-        inner = self._edges[first:last]
-        return self._digest((first, tuple(inner)), lambda: self._clipped(start, end))
+        """The same on two days on which the same rows are valid throughout."""
+        if day not in self._versions:
+            self._versions[day] = self._version_on(day)
+        return self._versions[day]
 
     def select(self, day: date) -> str:
         """The rows valid on a day."""
-        rows = scan(self.contract, self.paths) if self.paths else empty_rows(self.contract)
+        rows = scan(self.contract, self.paths)
         if not self.has_validity:
             return rows
         start = f"timestamptz '{day.isoformat()} 00:00:00+00'"
         return f"select * from ({rows}) as r where r.valid_from < {start} + interval 1 day and r.valid_to > {start}"
 
-    def _clipped(self, start: datetime, end: datetime) -> list[str]:
-        return [
-            f"{row}{'' if since <= start else since.isoformat()}/{'' if until >= end else until.isoformat()}"
-            for row, since, until in self._rows
-            if since < end and until > start
-        ]
-
-    def _digest(self, key: Any, texts: Any) -> str:
-        if key not in self._cache:
-            self._cache[key] = digest(*sorted(texts()))
-        return self._cache[key]
-
+    def _version_on(self, day: date) -> str:
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        end = start + timedelta(days=1)
+        sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for since, until, *numbers in self._groups:
+            if self.has_validity and not (since < end and until > start):
+                continue
+            first = "" if since is None or since <= start else since.isoformat()
+            last = "" if until is None or until >= end else until.isoformat()
+            sums[f"{first}/{last}"] = [a + b for a, b in zip(sums[f"{first}/{last}"], numbers, strict=True)]
+        return digest(*(f"{bounds}:{numbers}" for bounds, numbers in sorted(sums.items())))

@@ -79,7 +79,7 @@ class Landing:
     def waiting(self) -> list[Path]:
         """Files of declared sources that logs.files does not know as they lie there now."""
         known = self._known_fates()
-        return [path for path in self._candidates() if self._fate(path) not in known]
+        return [path for path in self._candidates() if self._fate(path) not in known | {None}]
 
     def undeclared(self) -> list[str]:
         """Entries of the landing folder that belong to no source in sources.yml."""
@@ -109,6 +109,7 @@ class Landing:
         report = LandingReport(undeclared=self.undeclared())
         with self._lock():
             keyring = self.keyring(now)
+            report.files += self._settle_leftovers(now)
             known = self._known_fates()
             for path in self._candidates():
                 if self._fate(path) in known:
@@ -127,6 +128,10 @@ class Landing:
                     # One file that its format cannot digest must not stop the others; it is tried again next time.
                     report.failed[relative] = str(error)
                     continue
+                except FileNotFoundError:
+                    if path.exists():
+                        raise
+                    continue  # Taken away since the folder was listed.
                 if landed is None:
                     report.unchanged += 1
                     continue
@@ -144,8 +149,12 @@ class Landing:
                     found.append(path)
         return sorted(found)
 
-    def _fate(self, path: Path) -> tuple[str, int, int]:
-        status = path.stat()
+    def _fate(self, path: Path) -> tuple[str, int, int] | None:
+        """How a file lies there; None where it was taken away since the folder was listed."""
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return None
         return str(path.relative_to(self.folder)), status.st_size, status.st_mtime_ns
 
     def _states(self) -> list[dict[str, Any]]:
@@ -163,6 +172,13 @@ class Landing:
         states = self._states()
         earlier = _live_from(states, relative)
         stage = self._staged(path, relative, source, now, keyring, frozenset(s["decompressed_bytes"] for s in earlier))
+        return self._enter(stage, relative, source, states, now)
+
+    def _enter(
+        self, stage: StagedFile, relative: str, source: Source, states: list[dict[str, Any]], now: datetime
+    ) -> LandedFile | None:
+        """Put a staged file into the ledger, and say there what became of it and of earlier files of its path."""
+        earlier = _live_from(states, relative)
         own = [s for s in states if s["file_id"] == stage.file_id]
         newest = next((s for s in reversed(own) if s["state"] != "copy"), None)
         if stage.is_refused:
@@ -195,8 +211,7 @@ class Landing:
         self, path: Path, relative: str, source: Source, now: datetime, keyring: Keyring, prefix_sizes: frozenset[int]
     ) -> StagedFile:
         """The file's stage: a whole one that an earlier run left, or a new one under the recorded first sight."""
-        fate = self._fate(path)
-        folder = self.store.staging / "landing" / sha256(json.dumps([*fate, source.format]).encode()).hexdigest()[:32]
+        folder = self._stage_folder(path, source)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         sighting = folder / "sighting.json"
         if not sighting.exists():
@@ -214,6 +229,50 @@ class Landing:
         )
         failpoint("land.staged")
         return stage
+
+    def _stage_folder(self, path: Path, source: Source) -> Path:
+        fate = self._fate(path)
+        if fate is None:
+            raise FileNotFoundError(path)
+        return self._stages / sha256(json.dumps([*fate, source.format]).encode()).hexdigest()[:32]
+
+    @property
+    def _stages(self) -> Path:
+        return self.store.staging / "landing"
+
+    def _settle_leftovers(self, now: datetime) -> list[LandedFile]:
+        """Clear the stages of killed runs that no waiting file can use any more.
+
+        One whose rows are in the ledger already is entered as it was begun: its file may have been moved, changed or
+        taken away since, and rows stay uncounted, or counted as another reading of the bytes, if nothing says so.
+        """
+        settled: list[LandedFile] = []
+        if not self._stages.is_dir():
+            return settled
+        usable = set()
+        for path in self.waiting():
+            try:
+                usable.add(self._stage_folder(path, self.sources[path.relative_to(self.folder).parts[0]]))
+            except FileNotFoundError:
+                continue
+        for folder in sorted(set(self._stages.iterdir()) - usable):
+            try:
+                stage = StagedFile.load(folder)
+            except StageIncomplete:
+                stage = None
+            if stage is not None and stage.source in self.sources and self._is_begun(stage):
+                landed = self._enter(stage, stage.path, self.sources[stage.source], self._states(), now)
+                if landed is not None:
+                    settled.append(landed)
+            else:
+                shutil.rmtree(folder)
+        return settled
+
+    def _is_begun(self, stage: StagedFile) -> bool:
+        """Whether rows of the file are in the ledger, and logs.files does not say so yet."""
+        if any(s["file_id"] == stage.file_id and s["state"] in ("landed", "superseded") for s in self._states()):
+            return False
+        return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, QUARANTINE))
 
     def _append_stage(self, stage: StagedFile) -> None:
         for name, path, rows in (

@@ -74,14 +74,16 @@ def vacuum(publisher: Publisher, now: datetime, retention_hours: int = RETENTION
             for path in store.open(contract.name).removable_files(retention_hours)
             if str(path) not in needed
         ]
+        if removable or old:
+            # Recorded first: a kill must not leave a removal that nobody wrote down.
+            audit.append(store, "vacuumed", now.isoformat(), {"files": len(removable), "snapshots": len(old)}, now)
+            failpoint("vacuum.recorded")
         removed = remove_files(removable)
         failpoint("vacuum.files_removed")
         for number in old:
             # The manifest goes last: as long as it is there, its snapshot is known.
             remove_files([publisher.folder / f"warehouse-{number}.duckdb"])
             remove_files([publisher.folder / f"manifest-{number}.json"])
-    if removed or old:
-        audit.append(store, "vacuumed", now.isoformat(), {"files": removed, "snapshots": len(old)}, now)
     return Removed(removed, len(old))
 
 

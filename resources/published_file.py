@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from resources.contracts import Column, Contract
 from resources.day_inputs import FILES, live_rows_sql
 from resources.durable import sync_path
+from resources.failpoints import failpoint
 from resources.manifest import Choice
 from resources.store import Store
 from resources.table_store import arrow_schema
@@ -46,6 +47,7 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
         for contract in store.contracts.values():
             if contract.kind == "view":
                 con.execute(f"create view {contract.name} as {contract.sql_path.read_text(encoding='utf-8')}")
+        failpoint("publish.file_half_written")
         for contract in store.contracts.values():
             _describe(con, contract)
     finally:

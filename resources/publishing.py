@@ -77,6 +77,7 @@ class Publisher:
     def publish(self, last_due_day: date, now: datetime, waiting: Mapping[date, str] | None = None) -> Published:
         """Publish if there is anything new. Never goes back; a kill at any moment leaves the old or the new snapshot."""
         with self.lock():
+            self._clear_leftovers()
             current = self.manifest()
             if current["number"]:
                 self._record(current["number"], now)
@@ -112,13 +113,14 @@ class Publisher:
         self, current: dict[str, Any], last_due_day: date, waiting: Mapping[date, str]
     ) -> tuple[dict[str, Any], Choice]:
         store = self.store
-        inputs = DayInputs(store, take_pins(store, last_due_day))
         derived = store.derived()
         states = {}
         for contract in derived:
             log = store.day_log(contract.name)
             log.refresh()
             states[contract.name] = log.states
+        # After the days: the ledger that readers get is at least as new as what the days were computed from.
+        inputs = DayInputs(store, take_pins(store, last_due_day))
         newest = {(c.name, day): inputs.of(c, day) for c in derived for day in states[c.name]}
         choice = choose(derived, states, _entries(current), newest)
         tables: dict[str, Any] = {
@@ -156,10 +158,17 @@ class Publisher:
                 is_live = state is not None and state.content_version == entry["content_version"]
                 entry["files"] = live.get(day, []) if is_live else before[day]["files"]
 
+    def _clear_leftovers(self) -> None:
+        """Remove what killed publishers were writing; under the lock nobody writes."""
+        for folder, pattern in ((self.folder, ".warehouse-*"), (self.folder, ".manifest-*"), (self.door.parent, f".{DOOR}.*")):
+            for leftover in folder.glob(pattern):
+                leftover.unlink(missing_ok=True)
+
     def _swing_door(self, target: Path) -> None:
         aside = self.door.with_name(f".{DOOR}.{os.getpid()}.aside")
         aside.unlink(missing_ok=True)
         aside.symlink_to(Path(PUBLISHED) / target.name)
+        failpoint("publish.door_ready")
         os.replace(aside, self.door)
         sync_path(self.door.parent)
 

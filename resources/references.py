@@ -34,6 +34,7 @@ def replace_reference(store: Store, name: str, rows: pa.Table, origin: str | Non
         version, count = fingerprint(con, contract, "select * from incoming")
     while True:
         table = store.open(name)
+        failpoint("reference.opened")
         commits = table.commits()
         if commits and reference_version(table) == version and made_from(table) == origin:
             return False

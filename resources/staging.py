@@ -24,6 +24,7 @@ from resources.contracts import contracts
 from resources.csv_splitter import split_csv
 from resources.durable import sync_files, write_atomically
 from resources.excerpt import excerpt
+from resources.failpoints import failpoint
 from resources.keyring import Keyring
 from resources.record_typing import FAULT, IGNORED, RECORDS_SCHEMA, Fault, FileFacts, RecordTyping
 from resources.sources import Format, Source, formats
@@ -181,6 +182,7 @@ def stage_file(
     if not stage.is_refused:
         stage.assert_laws(writer.quarantine_rows)
     sync_files([stage.landed_path, stage.quarantine_path])
+    failpoint("land.rows_staged")
     stage.save()
     return stage
 

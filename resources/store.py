@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from resources.contracts import Contract, contracts
 from resources.days import DayLog
 from resources.table_store import Table, TableStore
 from resources.warehouse import Connection, connect, load_macros, scan
+
+T = TypeVar("T")
 
 
 class Store:
@@ -35,6 +37,7 @@ class Store:
         self.threads = threads
         self._logs: dict[str, DayLog] = {}
         self._lock = threading.Lock()
+        self._memory: dict[tuple[str, int], Any] = {}
 
     @property
     def staging(self) -> Path:
@@ -54,6 +57,14 @@ class Store:
             if name not in self._logs:
                 self._logs[name] = DayLog(self.open(name))
             return self._logs[name]
+
+    def remember(self, key: tuple[str, int], make: Callable[[], T]) -> T:
+        """What was made of one version of one table, made once a process; only the newest is kept."""
+        if key not in self._memory:
+            made = make()
+            self._memory = {k: v for k, v in self._memory.items() if k[0] != key[0]} | {key: made}
+        found: T = self._memory[key]
+        return found
 
     def derived(self) -> list[Contract]:
         """Derived tables, inputs first."""

@@ -23,6 +23,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from resources.contracts import Contract, ContractError
 from resources.durable import sync_files
+from resources.failpoints import failpoint
 
 METADATA_KEY = "nocturne"
 """The one key of ours in a Delta commit's metadata; its value is a JSON object."""
@@ -154,6 +155,10 @@ class Table:
         """Replace an unpartitioned table whole."""
         self._write(rows, metadata, Transaction("all", sequence), mode="overwrite")
 
+    def has_appended(self, transaction: str) -> bool:
+        """Whether a transaction was committed by append_once or append_numbered, up to this handle's version."""
+        return self._delta.transaction_version(transaction) is not None
+
     def append_once(self, transaction: str, rows: pa.RecordBatchReader, metadata: dict[str, Any]) -> bool:
         """Append rows unless `transaction` was committed before. True if this call appended them."""
         return self.append_numbered(transaction, 1, rows, metadata)
@@ -204,6 +209,7 @@ class Table:
             )
         except CommitFailedError as error:
             raise CommitConflict(f"{self.contract.name}: {error}") from error
+        failpoint("table.committed")
         if self._durable:
             self._sync_commits(before)
 
@@ -242,13 +248,18 @@ class TableStore:
             delta = DeltaTable(str(folder), version=version)
         except TableNotFoundError:
             delta = self._create(contract, folder)
-        if version is None:
-            self._evolve(contract, delta)
+        while version is None:
+            try:
+                self._evolve(contract, delta)
+                break
+            except CommitFailedError:
+                # Another process adds the columns, or writes rows, at this moment: look again at what is missing.
+                delta = DeltaTable(str(folder))
         return Table(contract, delta, folder, self.durable)
 
     def _create(self, contract: Contract, folder: Path) -> DeltaTable:
         folder.mkdir(parents=True, exist_ok=True)
-        if contract.subject_key or any(c.class_ == "text" for c in contract.columns):
+        if any(c.class_ == "text" for c in contract.columns):
             os.chmod(folder, 0o700)
         statistics = [c.name for c in contract.columns if c.class_ == "fact" and c.type in ("TIMESTAMPTZ", "DATE")]
         return DeltaTable.create(

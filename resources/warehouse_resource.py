@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,13 +14,14 @@ from resources.contracts import SEEDS
 from resources.day_inputs import take_pins
 from resources.days import Pins
 from resources.landing import Landing
+from resources.process_mark import process_mark
 from resources.publishing import Publisher
 from resources.sources import SOURCES_FILE, load
 from resources.store import Store
 
 PINS_TAG = "nocturne/pins"
 PROCESS_TAG = "nocturne/process"
-"""`host:pid` of the process that computes a run, so that a killed one can be told from a slow one."""
+"""The process that works on a run (resources/process_mark.py), so that a killed run can be told from a slow one."""
 
 
 @lru_cache(maxsize=8)
@@ -57,12 +56,17 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def seeds(self) -> Path:
         return Path(self.seeds_dir)
 
+    def sign(self, context: dg.AssetExecutionContext) -> None:
+        """Write into the run's tags which process works on it."""
+        run, mark = context.instance.get_run_by_id(context.run_id), process_mark(context.run_id)
+        if run is not None and run.tags.get(PROCESS_TAG) != mark:
+            context.instance.add_run_tags(context.run_id, {PROCESS_TAG: mark})
+
     def pins(self, context: dg.AssetExecutionContext, clock: Clock) -> Pins:
         """What this run reads, from its tags; a run started by hand pins now, in its first step, for all its steps."""
         run = context.instance.get_run_by_id(context.run_id)
         tags = run.tags if run else {}
-        if PROCESS_TAG not in tags:
-            context.instance.add_run_tags(context.run_id, {PROCESS_TAG: f"{socket.gethostname()}:{os.getpid()}"})
+        self.sign(context)
         if PINS_TAG not in tags:
             tags = {PINS_TAG: json.dumps(take_pins(self.store(), clock.last_due_day()))}
             context.instance.add_run_tags(context.run_id, tags)

@@ -44,6 +44,7 @@ def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     def publish_warehouse(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]
     ) -> Iterator[Any]:
+        warehouse.sign(context)
         publisher = warehouse.publisher()
         published = publisher.publish(clock.last_due_day(), clock.now(), _waiting(context))
         counts = _row_counts(publisher, [c.name for c in made])

@@ -30,6 +30,7 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         def progress(file: LandedFile) -> None:
             context.log.info(f"{file.path}: {file.state}, {file.records_landed:,} records, {file.records_quarantined + file.lines_refused:,} quarantined")
 
+        warehouse.sign(context)
         store = warehouse.store()
         report = warehouse.landing().land(clock.now(), clock.is_settled, progress)
         for name in LEDGER:
