@@ -39,4 +39,7 @@ check: setup ## lint, layers and types
 bench: setup ## claims about speed, against named baselines
 	@$(PY) -W ignore -m benchmarks.nightly $(ARGS)
 
-.PHONY: help setup nightly dev test proof check bench
+docs: setup ## write warehouse/README.md, the analysts' guide, from the contracts and the worked questions
+	@$(PY) -m pipelines.guide
+
+.PHONY: help setup nightly dev test proof check bench docs

@@ -25,6 +25,8 @@ from resources.store import Store
 from resources.warehouse_resource import PINS_TAG
 
 MAX_FAILED_ATTEMPTS = 3
+MAX_ATTEMPTS = 20
+"""Runs that succeed and leave their days stale: two versions of the code are at work. Prices that come and go are fewer."""
 WHY_TAG = "nocturne/why"
 
 
@@ -112,8 +114,8 @@ def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
         in_range = [s for s in stale if first <= s.day <= last]
         digest_ = _digest_of(in_range)
         ended, failed = history.ended(digest_)
-        if failed >= MAX_FAILED_ATTEMPTS:
-            reason = f"{failed} runs with these inputs failed; it is tried again when rows, prices or code change"
+        if failed >= MAX_FAILED_ATTEMPTS or ended >= MAX_ATTEMPTS:
+            reason = f"{ended} runs with these inputs ended, {failed} of them failed; tried again when rows, prices or code change"
             waiting.update(dict.fromkeys(days_between(first, last), reason))
         else:
             ranges.append(DayRange(first, last, digest_, ended, pins, _causes(in_range)))

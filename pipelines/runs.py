@@ -60,4 +60,3 @@ class Runs:
         self, statuses: list[dg.DagsterRunStatus], tags: dict[str, str] | None = None, limit: int | None = None
     ) -> list[dg.DagsterRun]:
         return list(self.instance.get_runs(dg.RunsFilter(job_name=self.job_name, statuses=statuses, tags=tags), limit=limit))
-

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.governance.assets import WAITING_TAG
+from pipelines.checkout import EDITED, checkout_digest
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.planner import MAX_FAILED_ATTEMPTS, make_plan
@@ -21,6 +22,8 @@ from resources.warehouse_resource import WarehouseResource
 def landing_sensor() -> dg.SensorDefinition:
     """Lands files as they come, so that the night finds them in the ledger."""
 
+    loaded = checkout_digest()
+
     @dg.sensor(
         name="landing",
         job_name=LAND,
@@ -29,6 +32,9 @@ def landing_sensor() -> dg.SensorDefinition:
         description="Watches the landing folder; lands files once they are left alone.",
     )
     def landing(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if checkout_digest() != loaded:
+            yield dg.SkipReason(EDITED)
+            return
         runs = Runs(context.instance, LAND)
         runs.bury_the_dead()
         if runs.is_in_flight():
@@ -41,6 +47,9 @@ def landing_sensor() -> dg.SensorDefinition:
         fates = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in settled]
         inputs = sha256("\n".join(sorted(fates)).encode()).hexdigest()[:16]
         ended, _ = runs.ended(inputs)
+        if ended >= MAX_FAILED_ATTEMPTS:
+            yield dg.SkipReason(f"{ended} runs could not take {settled[0].name}; see the checks of the last `land` run")
+            return
         yield dg.RunRequest(run_key=f"land:{inputs}:{ended}", tags={DIGEST_TAG: inputs})
 
     return landing
@@ -48,6 +57,8 @@ def landing_sensor() -> dg.SensorDefinition:
 
 def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
     """Computes stale due days, and publishes when nothing is left to compute or the rest waits."""
+
+    loaded = checkout_digest()
 
     @dg.sensor(
         name="night",
@@ -57,6 +68,9 @@ def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.Sen
         description="Asks the planner which due days are stale and launches one run per contiguous range; publishes when a run ends.",
     )
     def night(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if checkout_digest() != loaded:
+            yield dg.SkipReason(EDITED)
+            return
         runs = Runs(context.instance, COMPUTE)
         runs.bury_the_dead()
         plan = make_plan(warehouse.store(), clock.last_due_day(), runs)

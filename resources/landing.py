@@ -77,8 +77,8 @@ class Landing:
         self.calendar_start = calendar_start
 
     def waiting(self) -> list[Path]:
-        """Files of declared sources that logs.files does not know as they lie there now."""
-        known = self._known_fates()
+        """Files of declared sources that logs.files does not know as they lie there now, not even as refused."""
+        known = {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states()}
         return [path for path in self._candidates() if self._fate(path) not in known | {None}]
 
     def undeclared(self) -> list[str]:

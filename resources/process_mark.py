@@ -19,7 +19,7 @@ def process_mark(run_id: str) -> str:
 def is_gone(mark: str, run_id: str) -> bool:
     """True where the mark is this run's, of this machine, and its process is there no more."""
     marked_run, _, rest = mark.partition(":")
-    host, pid, beginning = (rest.rsplit(":", 2) + ["", ""])[:3]
+    host, pid, beginning = [*rest.rsplit(":", 2), "", ""][:3]
     if marked_run != run_id or host != socket.gethostname() or not pid.isdigit():
         return False
     return not _is_alive(int(pid)) or _beginning(int(pid)) != beginning
@@ -39,6 +39,7 @@ def _beginning(pid: int) -> str:
     """When a process began, in the kernel's ticks; empty on systems that do not show it as Linux does."""
     try:
         # The name of the program, in parentheses, may hold anything: fields are counted behind it.
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return "ended" if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return ""

@@ -23,6 +23,7 @@ from resources.table_store import arrow_schema
 
 Connection = duckdb.DuckDBPyConnection
 MACROS = SQL / "_macros" / "duckdb.sql"
+_LITERAL_OR_GAP = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|(?:--[^\n]*|/\*.*?\*/|\s)+""", re.S)
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,8 @@ def literal(text: str) -> str:
 @cache
 def strip_comments(sql: str) -> str:
     """SQL without comments and surplus white space: what a query *is*, for digests and look-ups."""
-    tokens = re.split(r"('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")", sql)
-    for index in range(0, len(tokens), 2):
-        bare = re.sub(r"--[^\n]*", " ", re.sub(r"/\*.*?\*/", " ", tokens[index], flags=re.S))
-        tokens[index] = re.sub(r"\s+", " ", bare)
-    return "".join(tokens).strip()
+    # Literals and comments are told apart left to right: an apostrophe in a comment opens no literal.
+    return _LITERAL_OR_GAP.sub(lambda found: found.group(1) or " ", sql).strip()
 
 
 def macros_used(sql: str) -> list[str]:

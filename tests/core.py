@@ -71,7 +71,5 @@ def by_outcome(done: dict[tuple[str, date], DayOutcome]) -> dict[str, set[tuple[
 
 
 def file_states(house: House) -> list[tuple[Any, ...]]:
-    """(path, state) of every row of logs.files, oldest first."""
-    return house.store.rows(
-        f"select path, state from ({house.store.scan_all('logs.files')}) order by arrived_at, state_number, path, state"
-    )
+    """(path, state) of every row of logs.files, sorted."""
+    return sorted(house.store.rows(f"select path, state from ({house.store.scan_all('logs.files')})"), key=lambda r: r[::-1])

@@ -201,11 +201,7 @@ def test_a_day_that_lost_its_last_row_becomes_empty_in_every_table(house: House)
     for name in (*LOGS, *COST):
         assert {f.day for f in house.store.open(name).files()} <= {day("11-07")}
         assert house.ask(f"select count(*) from {name} where day = date '2026-11-03'") == [(0,)]
-    assert file_states(house) == [
-        ("replacing/extract.jsonl", "landed"),
-        ("replacing/extract.jsonl", "superseded"),
-        ("replacing/extract.jsonl", "landed"),
-    ]
+    assert [state for _, state in file_states(house)] == ["landed", "landed", "superseded"]
     assert_quiet(house)
 
 
@@ -417,8 +413,9 @@ def test_a_repaired_check_releases_the_day_that_it_held_back(house: House) -> No
     done = by_outcome(house.night())
     assert done["failed"] == at(["cost.charges"], "11-03")
     assert at(COST, "11-05") <= done["replaced"]
-    assert at(["cost.request_costs", "cost.cost_15min"], "11-03").isdisjoint(set().union(*done.values()))
-    assert house.ask("select distinct day from cost.charges") == [(day("11-05"),)]
+    # What is computed beside the missing table (missing is not zero) is not shown either.
+    for name in COST:
+        assert house.ask(f"select distinct day from {name}") == [(day("11-05"),)]
     states = "select table_name, state from governance.freshness where question = 'cost' and day = date '2026-11-03' order by 1"
     assert ("charges", "failed") in house.ask(states)
     assert_quiet(house)  # it is not tried again while nothing changes

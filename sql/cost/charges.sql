@@ -100,7 +100,7 @@ providers as (
     from (
         select
             *,
-            row_number() over (partition by provider_text, model_text order by step, rank, rule_id) as place
+            row_number() over (partition by provider_text, model_text order by step nulls last, rank nulls last, rule_id nulls last) as place
         from provider_answers
     ) as ranked
     where place = 1
@@ -140,7 +140,7 @@ models as (
     from (
         select
             *,
-            row_number() over (partition by provider_text, model_text order by step, rank, rule_id) as place
+            row_number() over (partition by provider_text, model_text order by step nulls last, rank nulls last, rule_id nulls last) as place
         from model_answers
     ) as ranked
     where place = 1

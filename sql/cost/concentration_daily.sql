@@ -4,7 +4,7 @@ with ranked as (
     select
         day,
         priced_contracted_amount as amount,
-        row_number() over (partition by day order by priced_contracted_amount desc, request_id asc) as place,
+        row_number() over (partition by day order by priced_contracted_amount desc, request_id asc nulls last) as place,
         count(*) over (partition by day) as requests
     from cost.request_costs
     where priced_contracted_amount is not null
