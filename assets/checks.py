@@ -6,7 +6,7 @@ a blocking check fails: the day's rows are held back instead (resources/computin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
@@ -72,7 +72,11 @@ def check_results(contract: Contract, outcomes: Iterable[DayOutcome]) -> list[dg
 
 
 def result(
-    contract: Contract, name: str, failing: Mapping[str, int], blocking: bool, more: Mapping[str, object] | None = None
+    contract: Contract,
+    name: str,
+    failing: Mapping[str, int],
+    blocking: bool,
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> dg.AssetCheckResult:
     """One check result: the number of failing rows is plotted over time, the places stand beside it."""
     return dg.AssetCheckResult(

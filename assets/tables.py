@@ -116,7 +116,9 @@ def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.Assets
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=False,
     )
-    def compute_table(context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]) -> Any:
+    def compute_table(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]
+    ) -> Any:
         store = warehouse.store()
         inputs = DayInputs(store, warehouse.pins(context, clock))
         first, last = (date.fromisoformat(key) for key in (context.partition_keys[0], context.partition_keys[-1]))
@@ -165,7 +167,14 @@ def _description(contract: Contract) -> str:
     if contract.key:
         parts.append(f"Key: {', '.join(contract.key)}.")
     windows = [
-        f"`{name}` " + ("(rows valid on the day)" if isinstance(w, str) else f"(days {w[0]:+d} to {w[1]:+d})" if w != (0, 0) else "(same day)")
+        f"`{name}` "
+        + (
+            "(rows valid on the day)"
+            if isinstance(w, str)
+            else f"(days {w[0]:+d} to {w[1]:+d})"
+            if w != (0, 0)
+            else "(same day)"
+        )
         for name, w in contract.reads.items()
     ]
     if windows:

@@ -1,4 +1,6 @@
-"""The baseline of benchmarks/nightly.py: what a script would do. Same files, same SELECTs, same prices; none of the promises.
+"""The baseline of benchmarks/nightly.py: what a script would do.
+
+Same files, same SELECTs, same prices; none of the promises.
 
 Reads `<root>/landing`, takes the price book from the warehouse in `<root>/data`, writes Parquet by day to `<root>/bare`.
 """
@@ -26,7 +28,11 @@ def main(root: Path) -> None:
         con.execute(f"create schema {question}")
     texts = source_columns(landed)
     shapes = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in texts)
-    typed = ", ".join(f"try_cast({name} as {column.type}) as {column.name}" for name, column in texts.items() if column.name != "record_kind")
+    typed = ", ".join(
+        f"try_cast({name} as {column.type}) as {column.name}"
+        for name, column in texts.items()
+        if column.name != "record_kind"
+    )
     con.execute(
         f"""create table logs.landed as
         select {typed}, 'request' as record_kind, cast(try_cast(ts as timestamptz) as date) as day, filename as file_id,
@@ -44,7 +50,9 @@ def main(root: Path) -> None:
         if contract.kind != "derived":
             continue
         sql = contract.sql_path.read_text(encoding="utf-8").rstrip().rstrip(";")
-        con.execute(f"create table {contract.name} as select * from ({sql}) limit 0", parameters_of(sql, {"day": "2026-01-01"}))
+        con.execute(
+            f"create table {contract.name} as select * from ({sql}) limit 0", parameters_of(sql, {"day": "2026-01-01"})
+        )
         for day in days:
             con.execute(f"insert into {contract.name} {sql}", parameters_of(sql, {"day": day.isoformat()}))
         target = root / "bare" / contract.question / contract.table

@@ -47,10 +47,19 @@ def night(root: Path, name: str) -> dict[str, float]:
         "NOCTURNE_SETTLE_SECONDS": "0",
         "DAGSTER_HOME": str(root / "home" / "dagster"),
     }
-    wall, cpu, peak = measured([sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--report", str(report)], environment)
+    wall, cpu, peak = measured(
+        [sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--report", str(report)], environment
+    )
     written = json.loads(report.read_text(encoding="utf-8"))
     parts = {part: written["seconds"][part] for part in ("land", "compute", "publish")}
-    return {"start-up": wall - sum(parts.values()), **parts, "wall": wall, "cpu": cpu, "peak_mb": peak, "commits": written["commits"]}
+    return {
+        "start-up": wall - sum(parts.values()),
+        **parts,
+        "wall": wall,
+        "cpu": cpu,
+        "peak_mb": peak,
+        "commits": written["commits"],
+    }
 
 
 def baseline(root: Path) -> dict[str, float]:
@@ -70,7 +79,8 @@ def report_of(options: argparse.Namespace, lines: int, figures: dict[str, dict[s
         [
             "# A night, taken apart",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
+            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), "
+            f"Python {platform.python_version()}, "
             f"duckdb {version('duckdb')}, deltalake {version('deltalake')}, dagster {version('dagster')}.",
             f"{options.days} days, {options.requests_per_day:,} requests a day, {lines:,} lines of gzipped JSON.",
             f"Command: `python -m benchmarks.nightly --days {options.days} --requests-per-day {options.requests_per_day}`",
@@ -79,7 +89,8 @@ def report_of(options: argparse.Namespace, lines: int, figures: dict[str, dict[s
             f"|---|{'---:|' * len(PARTS)}",
             *rows,
             "",
-            f"**First night / bare DuckDB: {first['cpu'] / bare['cpu']:.2f} x CPU, {first['wall'] / bare['wall']:.2f} x wall.** "
+            f"**First night / bare DuckDB: {first['cpu'] / bare['cpu']:.2f} x CPU, "
+            f"{first['wall'] / bare['wall']:.2f} x wall.** "
             f"Quiet night / first night: {quiet['wall'] / first['wall']:.2f} x wall, {quiet['commits']:.0f} commits.",
             "",
         ]

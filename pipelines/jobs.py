@@ -7,7 +7,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.cost.assets import PRICE_BOOK
 from assets.logs.assets import LEDGER
-from assets.partitions import daily
 from assets.tables import asset_key
 from resources.audit import AUDIT
 from resources.contracts import Contract
@@ -27,7 +26,6 @@ def jobs(contracts: dict[str, Contract]) -> dict[str, UnresolvedAssetJobDefiniti
         dg.define_asset_job(
             COMPUTE,
             selection=_keys(derived),
-            partitions_def=daily,
             description="Bring a range of days up to date, table by table. Days that are fresh are left alone.",
         ),
         dg.define_asset_job(

@@ -11,7 +11,10 @@ from resources.warehouse_resource import WarehouseResource
 MAINTAIN = "maintain"
 
 
-@dg.op(description="Compacts ledger days that lie in many files, then removes files older than the retention that no snapshot names.")
+@dg.op(
+    description="Compacts ledger days that lie in many files, then removes files older than the retention "
+    "that no snapshot names."
+)
 def keep_house(context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock) -> None:
     """Raises Failure while another run is in flight: it may be reading what would be removed."""
     for job in (LAND, COMPUTE, PUBLISH):

@@ -57,10 +57,10 @@ class Night:
 class NightRun:
     """One night over one warehouse, with the jobs of `build_defs`."""
 
-    def __init__(self, settings: Settings, say: Any = print):
+    def __init__(self, settings: Settings, say: Any = print, resources: Mapping[str, Any] | None = None):
         self.settings = settings
         self.say = say
-        self.resources = build_resources(settings)
+        self.resources = dict(resources or build_resources(settings))
         self.warehouse: WarehouseResource = self.resources["warehouse"]
         self.clock: WallClock = self.resources["clock"]
         self.repository = build_defs(self.resources).get_repository_def()
@@ -147,7 +147,9 @@ class NightRun:
                 cause = event.step_failure_data.error
                 while cause is not None and cause.cause is not None:
                     cause = cause.cause
-                self.night.failures.append(f"{job}: step {event.step_key} failed: {cause.message.strip() if cause else 'no reason given'}")
+                self.night.failures.append(
+                    f"{job}: step {event.step_key} failed: {cause.message.strip() if cause else 'no reason given'}"
+                )
         for check in result.get_asset_check_evaluations():
             if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
                 where = check.metadata.get("where")
@@ -167,7 +169,10 @@ def make_sample(settings: Settings, say: Any = print) -> None:
 
     clock: WallClock = build_resources(settings)["clock"]
     first = clock.last_due_day() - timedelta(days=SAMPLE_DAYS - 1)
-    say(f"the landing folder is empty: making {SAMPLE_DAYS} days of sample traffic ({SAMPLE_REQUESTS_PER_DAY:,} requests a day)")
+    say(
+        f"the landing folder is empty: making {SAMPLE_DAYS} days of sample traffic "
+        f"({SAMPLE_REQUESTS_PER_DAY:,} requests a day)"
+    )
     truth = settings.home / "sample"
     for _ in simulate(settings.landing, truth, first, SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED):
         pass

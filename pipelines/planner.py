@@ -115,7 +115,10 @@ def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
         digest_ = _digest_of(in_range)
         ended, failed = history.ended(digest_)
         if failed >= MAX_FAILED_ATTEMPTS or ended >= MAX_ATTEMPTS:
-            reason = f"{ended} runs with these inputs ended, {failed} of them failed; tried again when rows, prices or code change"
+            reason = (
+                f"{ended} runs with these inputs ended, {failed} of them failed; "
+                "tried again when rows, prices or code change"
+            )
             waiting.update(dict.fromkeys(days_between(first, last), reason))
         else:
             ranges.append(DayRange(first, last, digest_, ended, pins, _causes(in_range)))

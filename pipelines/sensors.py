@@ -31,7 +31,9 @@ def landing_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches the landing folder; lands files once they are left alone.",
     )
-    def landing(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def landing(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         if checkout_digest() != loaded:
             yield dg.SkipReason(EDITED)
             return
@@ -65,9 +67,12 @@ def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.Sen
         jobs=[run_jobs[COMPUTE], run_jobs[PUBLISH]],
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks the planner which due days are stale and launches one run per contiguous range; publishes when a run ends.",
+        description="Asks the planner which due days are stale and launches one run per contiguous range; "
+        "publishes when a run ends.",
     )
-    def night(context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def night(
+        context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         if checkout_digest() != loaded:
             yield dg.SkipReason(EDITED)
             return

@@ -25,7 +25,11 @@ left join (
 ) as c on d.day = c.day
 order by d.day desc limit 7
 """
-_UNPRICED = "select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, requests from cost.unpriced_models order by requests desc limit 5"
+_UNPRICED = """
+select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, requests
+from cost.unpriced_models
+order by requests desc limit 5
+"""
 _TENANTS = "select count(distinct tenant) from logs.requests where tenant not in (select tenant from logs.tenants)"
 
 
@@ -39,7 +43,9 @@ def print_night(night: Night, warehouse: WarehouseResource, settings: Settings) 
         for name in ("day (UTC)", "requests", "duplicates", "cost USD", "unpriced"):
             table.add_column(name, justify="left" if name.startswith("day") else "right")
         for day, requests, duplicates, cost, unpriced in con.execute(_DAYS).fetchall():
-            table.add_row(str(day), f"{requests:,}", f"{duplicates:,}", "-" if cost is None else f"{cost:,.2f}", f"{unpriced or 0:,}")
+            table.add_row(
+                str(day), f"{requests:,}", f"{duplicates:,}", "-" if cost is None else f"{cost:,.2f}", f"{unpriced or 0:,}"
+            )
         console.print()
         console.print(table)
         for line in _notes(con, night):
@@ -49,12 +55,21 @@ def print_night(night: Night, warehouse: WarehouseResource, settings: Settings) 
     for failure in night.failures:
         console.print(f"[red]  FAILED[/red] {escape(failure)}")
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in night.seconds.items() if name != "whole")
-    published = f"published as manifest {night.manifest}" if night.is_published else f"nothing new to publish (manifest {night.manifest})"
+    published = (
+        f"published as manifest {night.manifest}"
+        if night.is_published
+        else f"nothing new to publish (manifest {night.manifest})"
+    )
     console.print(f"\n{night.commits} commits, {published}; {night.seconds['whole']:.1f} s ({seconds})")
     console.print("\nNext:")
-    console.print(f'  ask it    .venv/bin/python -m pipelines.ask "select * from cost.cost_daily order by day desc limit 5"', markup=False)
+    console.print(
+        '  ask it    .venv/bin/python -m pipelines.ask "select * from cost.cost_daily order by day desc limit 5"',
+        markup=False,
+    )
     console.print("  see it    make dev      (the Dagster UI on http://127.0.0.1:3000)", markup=False)
-    console.print("  your own  NOCTURNE_LANDING=folder make nightly      (one sub-folder a source; README.md says how)", markup=False)
+    console.print(
+        "  your own  NOCTURNE_LANDING=folder make nightly      (one sub-folder a source; README.md says how)", markup=False
+    )
 
 
 def _notes(con: Any, night: Night) -> list[str]:
@@ -68,12 +83,17 @@ def _notes(con: Any, night: Night) -> list[str]:
         for name in landed["undeclared"]:
             notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
         if landed["still_written"]:
-            notes.append(f"{len(landed['still_written'])} files are still being written and taken next time, such as {landed['still_written'][0]}")
+            notes.append(
+                f"{len(landed['still_written'])} files are still being written and taken next time, "
+                f"such as {landed['still_written'][0]}"
+            )
     quarantined = con.execute("select reason, count(*) from logs.quarantine group by reason order by 2 desc").fetchall()
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
     for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
-        remedy = "its logs carry no token counts" if reason == "tokens_unmeasured" else "add it to warehouse/seeds/prices.yml"
+        remedy = (
+            "its logs carry no token counts" if reason == "tokens_unmeasured" else "add it to warehouse/seeds/prices.yml"
+        )
         notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
     undeclared = con.execute(_TENANTS).fetchall()[0][0]
     if undeclared:

@@ -1,4 +1,6 @@
-"""governance.audit: a hash-chained list of acts. Racing appends are refused by the table and tried again behind the winner."""
+"""governance.audit: a hash-chained list of acts.
+
+Racing appends are refused by the table and tried again behind the winner."""
 
 from __future__ import annotations
 

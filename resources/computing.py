@@ -20,7 +20,17 @@ from resources.days import DayLog, DayState, day_commit
 from resources.failpoints import failpoint
 from resources.store import Store
 from resources.table_store import CommitConflict
-from resources.warehouse import Rule, Verdict, check_rows, define_inputs, fingerprint, measure, scan, stage_query, staged_rows
+from resources.warehouse import (
+    Rule,
+    Verdict,
+    check_rows,
+    define_inputs,
+    fingerprint,
+    measure,
+    scan,
+    stage_query,
+    staged_rows,
+)
 
 MAX_CONFLICTS = 50
 """Refused commits of one day after which something is wrong; each refusal means that another process got ahead."""

@@ -15,7 +15,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-from resources.contracts import REPO, VALID, Contract
+from resources.contracts import REPO, Contract
 from resources.days import Inputs, Pins
 from resources.store import Store
 from resources.table_store import Table
@@ -182,7 +182,8 @@ class DayInputs:
             else scan(source, [f.path for f in self.pinned(source.name).files()])
         )
         rows = self.store.rows(
-            f"select day, md5(string_agg(k, ',' order by k)) from (select day, concat_ws('|', {key}) as k from ({select})) group by day"
+            "select day, md5(string_agg(k, ',' order by k)) "
+            f"from (select day, concat_ws('|', {key}) as k from ({select})) group by day"
         )
         return dict(rows)
 
@@ -222,7 +223,8 @@ class Reference:
         grouping = ", ".join(bounds) or "null, null"
         self._groups: list[tuple[Any, ...]] = store.rows(
             f"select {grouping}, count(*), sum(md5_number_lower(t)), sum(md5_number_upper(t)) "
-            f"from (select {', '.join((*bounds, row_text(described)))} as t from ({scan(contract, self.paths)})) group by 1, 2"
+            f"from (select {', '.join((*bounds, row_text(described)))} as t from ({scan(contract, self.paths)})) "
+            "group by 1, 2"
         )
         self._versions: dict[date, str] = {}
 

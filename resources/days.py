@@ -123,7 +123,14 @@ def restatements(
             if was.get(name) != now.get(name):
                 found.append(
                     Restatement(
-                        after.day, after.commit_version, after.recorded_ms, group, name, was.get(name), now.get(name), ", ".join(changed)
+                        after.day,
+                        after.commit_version,
+                        after.recorded_ms,
+                        group,
+                        name,
+                        was.get(name),
+                        now.get(name),
+                        ", ".join(changed),
                     )
                 )
     return found

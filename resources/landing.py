@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Landing:
         )
 
     def keyring(self, now: datetime) -> Keyring:
-        """The key of this warehouse's pseudonyms; made at first use and named in the audit, so that a lost one is noticed."""
+        """The key of this warehouse's pseudonyms; made at first use and named in the audit: a lost one is noticed."""
         created = [e["subject"] for e in audit.entries(self.store) if e["action"] == "key_created"]
         keyring = Keyring.open(self.store.state / "keys", created[-1] if created else None)
         if not created:
@@ -160,7 +161,9 @@ class Landing:
     def _states(self) -> list[dict[str, Any]]:
         contract = self.store.contracts[FILES]
         names = [c.name for c in contract.columns]
-        rows = self.store.rows(f"select {', '.join(names)} from ({self.store.scan_all(FILES)}) order by arrived_at, file_id, state_number")
+        rows = self.store.rows(
+            f"select {', '.join(names)} from ({self.store.scan_all(FILES)}) order by arrived_at, file_id, state_number"
+        )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
@@ -204,7 +207,13 @@ class Landing:
         failpoint("land.file_recorded")
         shutil.rmtree(stage.folder)
         return LandedFile(
-            relative, source.name, rows[0]["state"], stage.records_landed, stage.records_quarantined, stage.lines_refused, stage.reason
+            relative,
+            source.name,
+            rows[0]["state"],
+            stage.records_landed,
+            stage.records_quarantined,
+            stage.lines_refused,
+            stage.reason,
         )
 
     def _staged(
@@ -225,7 +234,15 @@ class Landing:
         except StageIncomplete:
             pass  # The usual case: nothing was staged yet, or its writing was cut short.
         stage = stage_file(
-            path, relative, source, arrived_at, self.calendar_start, keyring, folder, self.store.state / "spill", prefix_sizes
+            path,
+            relative,
+            source,
+            arrived_at,
+            self.calendar_start,
+            keyring,
+            folder,
+            self.store.state / "spill",
+            prefix_sizes,
         )
         failpoint("land.staged")
         return stage
@@ -281,7 +298,7 @@ class Landing:
         ):
             if rows:
                 contract = self.store.contracts[name]
-                self._append(name, f"ingest:{stage.file_id}", 1, lambda c=contract, p=path: staged_rows(c, p))
+                self._append(name, f"ingest:{stage.file_id}", 1, partial(staged_rows, contract, path))
             failpoint(f"land.{name.split('.')[1]}_appended")
 
     def _record(self, stage: StagedFile, rows: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from resources import audit
 from resources.failpoints import failpoint
@@ -105,15 +106,15 @@ def _manifests_by_need(publisher: Publisher, before: datetime) -> tuple[list[int
     return [n for n in numbers if n not in old], old
 
 
-def _read(folder: Path, number: int) -> dict[str, str]:
-    content: dict[str, str] = json.loads((folder / f"manifest-{number}.json").read_text(encoding="utf-8"))
+def _read(folder: Path, number: int) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / f"manifest-{number}.json").read_text(encoding="utf-8"))
     return content
 
 
-def _paths(manifest: dict[str, dict[str, dict[str, object]]]) -> list[str]:
+def _paths(manifest: dict[str, Any]) -> list[str]:
     found: list[str] = []
     for table in manifest["tables"].values():
-        entries = table["days"].values() if table["kind"] == "derived" else [table]  # type: ignore[attr-defined]
+        entries = table["days"].values() if table["kind"] == "derived" else [table]
         for entry in entries:
             found += entry["files"]
     return found

@@ -70,7 +70,10 @@ def choose(
         for contract in question
     }
     taken: set[QuestionDay] = {
-        (contract.question, day) for question in tables.values() for contract in question for day in candidates[contract.name]
+        (contract.question, day)
+        for question in tables.values()
+        for contract in question
+        for day in candidates[contract.name]
     }
     reasons: dict[QuestionDay, str] = {}
     for question, day in sorted(taken):

@@ -74,7 +74,9 @@ def _table_view(con: Connection, store: Store, contract: Contract, table: dict[s
             f"{contract.name} uses Delta reader version {opened.min_reader_version}: views over its files would be wrong "
             "(deletion vectors or column mapping); rewrite the table without them"
         )
-    generations = _generations(contract, paths) if opened.has_gained_columns else {None: list(paths)}
+    generations: dict[frozenset[str] | None, list[str]] = {None: list(paths)}
+    if opened.has_gained_columns:
+        generations = _generations(contract, paths)
     rows = _rows_of(contract, generations)
     if contract.kind == "ledger":
         rows = live_rows_sql(contract, rows, "select * from logs.files")

@@ -107,7 +107,9 @@ class Publisher:
             yield
 
     def _result(self, manifest: dict[str, Any], is_new: bool) -> Published:
-        return Published(manifest["number"], is_new, manifest["behind"], manifest["late"], self.door if manifest["number"] else None)
+        return Published(
+            manifest["number"], is_new, manifest["behind"], manifest["late"], self.door if manifest["number"] else None
+        )
 
     def _draft(
         self, current: dict[str, Any], last_due_day: date, waiting: Mapping[date, str]
@@ -130,7 +132,9 @@ class Publisher:
         for contract in store.contracts.values():
             if contract.kind in ("ledger", "event", "reference"):
                 pinned = inputs.pinned(contract.name)
-                content = reference_version(pinned) if contract.kind == "reference" else str(sum(f.rows for f in pinned.files()))
+                content = (
+                    reference_version(pinned) if contract.kind == "reference" else str(sum(f.rows for f in pinned.files()))
+                )
                 tables[contract.name] = {"kind": contract.kind, "version": pinned.version, "content": content}
         draft = {
             "tables": tables,
@@ -160,7 +164,11 @@ class Publisher:
 
     def _clear_leftovers(self) -> None:
         """Remove what killed publishers were writing; under the lock nobody writes."""
-        for folder, pattern in ((self.folder, ".warehouse-*"), (self.folder, ".manifest-*"), (self.door.parent, f".{DOOR}.*")):
+        for folder, pattern in (
+            (self.folder, ".warehouse-*"),
+            (self.folder, ".manifest-*"),
+            (self.door.parent, f".{DOOR}.*"),
+        ):
             for leftover in folder.glob(pattern):
                 leftover.unlink(missing_ok=True)
 
@@ -195,7 +203,12 @@ def _entries(manifest: dict[str, Any]) -> Entries:
 
 def _shape(contracts: Mapping[str, Contract]) -> str:
     """What the published file looks like, rows apart: columns, meanings and the SQL of views."""
-    return digest(*(f"{c.name} {c.row} {c.caveats} {c.columns} {code_digest(c) if c.kind == 'view' else ''}" for c in contracts.values()))
+    return digest(
+        *(
+            f"{c.name} {c.row} {c.caveats} {c.columns} {code_digest(c) if c.kind == 'view' else ''}"
+            for c in contracts.values()
+        )
+    )
 
 
 def _substance(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -191,7 +191,8 @@ class Table:
         names = self._delta.vacuum(
             retention_hours=retention_hours, dry_run=True, enforce_retention_duration=False, full=True
         )
-        return [self.folder / unquote(name) for name in names]
+        # The log names a replaced file for ever, also when it was removed long ago.
+        return [path for path in (self.folder / unquote(name) for name in names) if path.exists()]
 
     def _no_rows(self) -> pa.RecordBatchReader:
         return arrow_schema(self.contract).empty_table().to_reader()
@@ -292,7 +293,7 @@ class TableStore:
 
 def _same_type(stored: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_string(wanted):
-        return pa.types.is_string(stored) or pa.types.is_string_view(stored) or pa.types.is_large_string(stored)
+        return bool(pa.types.is_string(stored) or pa.types.is_string_view(stored) or pa.types.is_large_string(stored))
     return bool(stored == wanted)
 
 

@@ -25,8 +25,14 @@ PROCESS_TAG = "nocturne/process"
 
 
 @lru_cache(maxsize=8)
-def _store(data: str, state: str, memory_limit: str, threads: int | None, durable: bool) -> Store:
+def _store(data: str, state: str, memory_limit: str, threads: int | None, durable: bool, birth: int) -> Store:
     return Store(Path(data), Path(state), memory_limit=memory_limit, threads=threads, durable=durable)
+
+
+def _birth(data: Path) -> int:
+    """Tells a warehouse from one that was deleted and made anew at the same place under a running process."""
+    first_commit = data / "logs" / "files" / "_delta_log" / f"{0:020d}.json"
+    return first_commit.stat().st_ino if first_commit.exists() else 0
 
 
 class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -42,7 +48,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def store(self) -> Store:
         """The open warehouse; one a process, so that logs of commits are read once."""
-        return _store(self.data_dir, self.state_dir, self.memory_limit, self.threads, self.durable)
+        return _store(self.data_dir, self.state_dir, self.memory_limit, self.threads, self.durable, _birth(Path(self.data_dir)))
 
     def publisher(self) -> Publisher:
         return Publisher(self.store())
@@ -58,17 +64,17 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def sign(self, context: dg.AssetExecutionContext) -> None:
         """Write into the run's tags which process works on it."""
-        run, mark = context.instance.get_run_by_id(context.run_id), process_mark(context.run_id)
+        run, mark = context.instance.get_run_by_id(context.run.run_id), process_mark(context.run.run_id)
         if run is not None and run.tags.get(PROCESS_TAG) != mark:
-            context.instance.add_run_tags(context.run_id, {PROCESS_TAG: mark})
+            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: mark})
 
     def pins(self, context: dg.AssetExecutionContext, clock: Clock) -> Pins:
         """What this run reads, from its tags; a run started by hand pins now, in its first step, for all its steps."""
-        run = context.instance.get_run_by_id(context.run_id)
+        run = context.instance.get_run_by_id(context.run.run_id)
         tags = run.tags if run else {}
         self.sign(context)
         if PINS_TAG not in tags:
             tags = {PINS_TAG: json.dumps(take_pins(self.store(), clock.last_due_day()))}
-            context.instance.add_run_tags(context.run_id, tags)
+            context.instance.add_run_tags(context.run.run_id, tags)
         pins: Pins = json.loads(tags[PINS_TAG])
         return pins

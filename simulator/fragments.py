@@ -54,7 +54,8 @@ FALLBACK_ROUTE = 4
 
 _SUBJECTS = ("my order", "the invoice", "the blue kettle", "our roof garden", "a late parcel", "train seats")
 _ASKS = ("Where is {}?", "Please cancel {}.", "Can I change {} today?", "Summarise what we know about {}.")
-PROMPT_TEXTS = tuple(ask.format(subject) for ask in _ASKS for subject in _SUBJECTS) + (
+PROMPT_TEXTS = (
+    *(ask.format(subject) for ask in _ASKS for subject in _SUBJECTS),
     "  where is   MY ORDER? ",
     "Wo ist “mein Paket”?\nIch warte seit gestern.",
     "मेरी टिकट कहाँ है?",

@@ -88,10 +88,11 @@ class PriceChange(Incident):
         }
 
     def override_example(self) -> str:
-        rates = "".join(f"    {unit}: {rate}\n" for unit, rate in self.usd_per_million.items())
+        """An entry of seeds/prices.yml: what a person would write there."""
+        rates = ", ".join(f'{unit.removesuffix("_tokens")}: "{rate:.6f}"' for unit, rate in self.usd_per_million.items())
         return (
-            f"- provider: {self.provider}\n  model: {self.scope['request_model']}\n"
-            f"  valid_from: {self.start.date().isoformat()}\n  contracted_usd_per_million:\n{rates}"
+            f"  - provider: {self.provider}\n    model: {self.scope['request_model']}\n"
+            f"    valid_from: {self.start.date().isoformat()}\n    contracted: {{{rates}}}\n"
         )
 
 

@@ -72,7 +72,8 @@ class World:
 def simulate(
     out: Path, truth: Path, first_day: date, days: int, requests_per_day: int, seed: int, *,
     world_first_day: date | None = None, world_days: int | None = None, incidents: Sequence[Incident] | None = None,
-    dirt: Dirt | None = None, files_per_day: int = 4, source: str = "gateway", plain: bool = False, aside: Path | None = None,
+    dirt: Dirt | None = None, files_per_day: int = 4, source: str = "gateway", plain: bool = False,
+    aside: Path | None = None,
 ) -> Iterator[FileWritten]:  # fmt: skip
     """Write `<out>/<source>/<day>/part-NNN.jsonl[.gz]` and `<truth>/ground_truth.json`; yields after each file.
 
@@ -225,5 +226,5 @@ def _parameters(world: World, source: str, plain: bool) -> dict[str, Any]:
 def _write_override_example(truth: Path, plan: Sequence[Incident]) -> None:
     examples = [example for incident in plan if (example := incident.override_example())]
     if examples:
-        head = "# What a person would enter among the price overrides because of the planted price changes.\n"
+        head = "# What a person would write into seeds/prices.yml because of the planted price changes.\noverrides:\n"
         (truth / "price_override_example.yml").write_text(head + "".join(examples), encoding="utf-8")

@@ -14,3 +14,12 @@ def house(tmp_path: Path) -> House:
     made = House(tmp_path)
     made.set_prices([price("large", 2.0)])
     return made
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long proofs run when they are asked for (`-m proof`), not with the other tests."""
+    if "proof" in config.getoption("markexpr", ""):
+        return
+    for item in items:
+        if item.get_closest_marker("proof"):
+            item.add_marker(pytest.mark.skip(reason="a long proof: `make proof` runs it"))

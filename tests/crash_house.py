@@ -32,26 +32,29 @@ def crash_house(root: Path, now: str = NOW) -> House:
 def priced_anew(house: House) -> None:
     """The price book with a correction of one day."""
     day = {"since": "2026-11-07", "until": "2026-11-08"}
-    house.set_prices([price("large", 2.0, until="2026-11-07"), price("large", 3.0, **day), price("large", 2.0, since="2026-11-08")])
+    house.set_prices(
+        [price("large", 2.0, until="2026-11-07"), price("large", 3.0, **day), price("large", 2.0, since="2026-11-08")]
+    )
 
 
 def prepare(root: Path) -> Path:
     """A folder whose first night is computed but not published, with the second night's files in the landing folder."""
     house = crash_house(root, BEFORE)
     house.set_prices([price("large", 2.0)])
-    first = [_request(f"a{n}", "11-05", n) for n in range(3)] + [_request(f"b{n}", "11-06", n) for n in range(3)]
+    first = [_request(f"a{n}", "11-07", n) for n in range(3)]
     house.deliver("first.jsonl", first)
     house.deliver("grows.jsonl", [_request(f"c{n}", "11-07", n) for n in range(2)])
-    house.deliver("emptied.jsonl", [_request("gone", "11-04", 1), _request("kept", "11-06", 9)], "replacing")
-    house.deliver("quiet.jsonl", [_request("d0", "11-08", 5)])
+    house.deliver("emptied.jsonl", [_request("gone", "11-06", 1), _request("kept", "11-07", 9)], "replacing")
+    house.deliver("quiet.jsonl", [_request(f"d{n}", "11-08", n) for n in range(2)])
     house.land()
     while (plan := house.plan()).ranges:
         house.compute(plan)
-    house.deliver("copy.jsonl", [_request("d0", "11-08", 5)])
-    house.deliver("again.jsonl", [*first[:2], _request("late", "11-05", 7)])
+    house.deliver("again.jsonl", [*first[:2], _request("late", "11-07", 7)])
+    house.deliver("copy.jsonl", [_request(f"d{n}", "11-08", n) for n in range(2)])
     house.deliver("grows.jsonl", [_request(f"c{n}", "11-07", n) for n in range(3)])
-    house.deliver("emptied.jsonl", [_request("kept", "11-06", 9)], "replacing")
-    house.deliver("new.jsonl", [_request(f"e{n}", "11-09", n) for n in range(2)] + ["{not json", '{"request_id": "untimed"}'])
+    house.deliver("emptied.jsonl", [_request("kept", "11-07", 9)], "replacing")
+    bad_lines = ["{not json", '{"request_id": "untimed"}']
+    house.deliver("new.jsonl", [*(_request(f"e{n}", "11-09", n) for n in range(2)), *bad_lines])
     house.deliver("unreadable.jsonl.gz", ["this is no gzip"])
     return root
 

@@ -54,7 +54,9 @@ def price(model: str, usd_per_million: float, since: str = "2023-01-01", until: 
 class House:
     """One warehouse below `root`. `now` is its clock; set it to make days due."""
 
-    def __init__(self, root: Path, now: datetime | str = "2026-11-10T03:00:00", contracts_: Mapping[str, Contract] | None = None):
+    def __init__(
+        self, root: Path, now: datetime | str = "2026-11-10T03:00:00", contracts_: Mapping[str, Contract] | None = None
+    ):
         self.root = root
         self.now = datetime.fromisoformat(now).replace(tzinfo=UTC) if isinstance(now, str) else now
         self.store = Store(root / "data", root / "home", contracts_, durable=False)

@@ -80,5 +80,5 @@ where is_settled and landed_records <> requests + duplicates
 
 
 def broken_laws(con: Connection) -> list[tuple[str, ...]]:
-    """(law, day, what was seen) for each law that a snapshot breaks. Days marked as held back may differ between questions."""
+    """(law, day, what was seen) for each law that a snapshot breaks. Days marked as held back may differ."""
     return con.execute(_DAYS).fetchall()

@@ -62,7 +62,7 @@ def read_case(path: Path) -> Case:
 
 def as_type(sql_type: str, value: Any) -> Any:
     """A YAML value as a contract's column type holds it."""
-    if value is None or (sql_type == "VARCHAR" and isinstance(value, str)) or (sql_type == "BOOLEAN" and isinstance(value, bool)):
+    if value is None or (sql_type, type(value)) in (("VARCHAR", str), ("BOOLEAN", bool)):
         return value
     if sql_type == "DATE":
         return value if type(value) is date else date.fromisoformat(value)
@@ -97,7 +97,8 @@ def given_rows(case: Case, contract: Contract, source: Contract) -> pa.Table:
         days = {case.day + timedelta(days=offset) for offset in range(window[0], window[1] + 1)}
         for row in rows:
             if row.get("day") not in days:
-                raise CaseError(f"{contract.name} reads {source.name} of days {window}; a row of {row.get('day')} never gets there")
+                where = f"{contract.name} reads {source.name} of days {window}"
+                raise CaseError(f"{where}; a row of {row.get('day')} never gets there")
     names = arrow_schema(source).names
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=arrow_schema(source))
 

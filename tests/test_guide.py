@@ -28,6 +28,9 @@ def test_every_worked_question_is_answered_with_rows(house: House) -> None:
     house.deliver("c.jsonl", [request("r3", "2026-11-08T12:00:00Z")])
     house.night()
     unanswered = [
-        f"{question}: {words}" for question in QUESTIONS for words, sql in worked_questions(question) if not house.ask(sql.rstrip(";"))
+        f"{question}: {words}"
+        for question in QUESTIONS
+        for words, sql in worked_questions(question)
+        if not house.ask(sql.rstrip(";"))
     ]
     assert unanswered == []

@@ -103,7 +103,9 @@ def test_a_price_of_tomorrow_leaves_yesterday_alone(house: House) -> None:
     house.deliver("b.jsonl", [request("r10", "2026-11-10T01:00:00Z")])
     house.now = house.now.replace(day=11)
     house.night()
-    costs = house.ask("select day, sum(list_amount) from cost.charges where charge_class = 'uncached_input' group by 1 order by 1")
+    costs = house.ask(
+        "select day, sum(list_amount) from cost.charges where charge_class = 'uncached_input' group by 1 order by 1"
+    )
     assert costs == [(day("11-08"), usd("0.002")), (day("11-09"), usd("0.002")), (day("11-10"), usd("0.005"))]
     assert restated(house) == []
     assert_quiet(house)
@@ -163,7 +165,9 @@ def test_a_changed_comment_reopens_nothing(house: House, tmp_path: Path) -> None
 
 
 def test_a_retry_across_midnight_is_settled_the_night_after(house: House) -> None:
-    house.deliver("a.jsonl", [request("r8", "2026-11-08T10:00:00Z"), request("r", "2026-11-09T23:59:50Z", is_complete=False)])
+    house.deliver(
+        "a.jsonl", [request("r8", "2026-11-08T10:00:00Z"), request("r", "2026-11-09T23:59:50Z", is_complete=False)]
+    )
     house.deliver("b.jsonl", [request("r", "2026-11-10T00:00:10Z", is_complete=True)])
     done = house.night()
     assert {d for _, d in done} == {day("11-07"), day("11-08"), day("11-09")}
@@ -283,7 +287,9 @@ def test_a_reopened_day_with_equal_rows_touches_none_of_the_28_days(tmp_path: Pa
 
 
 def test_a_file_that_came_again_under_its_path_counts_instead_where_the_source_says_replace(house: House) -> None:
-    house.deliver("extract.jsonl", [request("r1", "2026-11-03T10:00:00Z"), request("gone", "2026-11-03T11:00:00Z")], "replacing")
+    house.deliver(
+        "extract.jsonl", [request("r1", "2026-11-03T10:00:00Z"), request("gone", "2026-11-03T11:00:00Z")], "replacing"
+    )
     house.night()
     house.deliver("extract.jsonl", [request("r1", "2026-11-03T10:00:00Z", output_tokens=7)], "replacing")
     assert by_outcome(house.night())["replaced"] == at(("logs.requests", *AFTER_REQUESTS), "11-03")
@@ -388,7 +394,10 @@ def test_a_file_put_back_is_counted_as_it_was_landed_first(house: House) -> None
 
 
 def test_a_declared_tenant_reopens_only_what_shows_its_name(house: House) -> None:
-    house.deliver("a.jsonl", [request("r3", "2026-11-03T10:00:00Z", tenant="larkspur"), request("r6", "2026-11-06T10:00:00Z", tenant="x")])
+    house.deliver(
+        "a.jsonl",
+        [request("r3", "2026-11-03T10:00:00Z", tenant="larkspur"), request("r6", "2026-11-06T10:00:00Z", tenant="x")],
+    )
     house.night()
     declare_tenants(house, "larkspur")
     named = ("logs.requests", "cost.request_costs", "cost.cost_15min")
@@ -409,14 +418,18 @@ def with_check(contracts: dict[str, Contract], failing: str) -> dict[str, Contra
 
 def test_a_repaired_check_releases_the_day_that_it_held_back(house: House) -> None:
     house = reopened(house, with_check(core_contracts(), "charge_class = 'output' and quantity > 50"))
-    house.deliver("a.jsonl", [request("r3", "2026-11-03T10:00:00Z"), request("r5", "2026-11-05T10:00:00Z", output_tokens=10)])
+    house.deliver(
+        "a.jsonl", [request("r3", "2026-11-03T10:00:00Z"), request("r5", "2026-11-05T10:00:00Z", output_tokens=10)]
+    )
     done = by_outcome(house.night())
     assert done["failed"] == at(["cost.charges"], "11-03")
     assert at(COST, "11-05") <= done["replaced"]
     # What is computed beside the missing table (missing is not zero) is not shown either.
     for name in COST:
         assert house.ask(f"select distinct day from {name}") == [(day("11-05"),)]
-    states = "select table_name, state from governance.freshness where question = 'cost' and day = date '2026-11-03' order by 1"
+    states = (
+        "select table_name, state from governance.freshness where question = 'cost' and day = date '2026-11-03' order by 1"
+    )
     assert ("charges", "failed") in house.ask(states)
     assert_quiet(house)  # it is not tried again while nothing changes
 
@@ -426,7 +439,10 @@ def test_a_repaired_check_releases_the_day_that_it_held_back(house: House) -> No
     assert done["replaced"] >= at(COST, "11-03")
     assert at(["cost.charges"], "11-05") <= done["unchanged"]
     assert "failed" not in done
-    assert repaired.ask("select day, count(*) from cost.charges group by 1 order by 1") == [(day("11-03"), 2), (day("11-05"), 2)]
+    assert repaired.ask("select day, count(*) from cost.charges group by 1 order by 1") == [
+        (day("11-03"), 2),
+        (day("11-05"), 2),
+    ]
     assert {state for _, state in repaired.ask(states)} == {"fresh"}
     assert_quiet(repaired)
 
@@ -440,5 +456,7 @@ def test_a_held_back_correction_leaves_readers_the_earlier_rows(house: House) ->
     assert house.ask("select request_id from cost.charges group by 1") == [("r3",)]
     # The other question goes on; its readers see both.
     assert house.ask("select count(*) from logs.requests") == [(2,)]
-    assert house.ask("select state from governance.freshness where table_name = 'charges' and day = date '2026-11-03'") == [("failed",)]
+    assert house.ask("select state from governance.freshness where table_name = 'charges' and day = date '2026-11-03'") == [
+        ("failed",)
+    ]
     assert_quiet(house)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sql_cases import Case, CaseError, output_columns, read_case, run_case, typed, unmatched
 
-from resources.contracts import SQL, contracts
+from resources.contracts import contracts
 
 CASES = Path(__file__).parent / "sql"
 FILES = sorted(CASES.glob("*/*/*.yml"))
@@ -73,8 +73,3 @@ def test_rows_are_matched_one_to_one() -> None:
     assert unmatched([{"x": 1}, {"x": 1, "y": 1}], [a, b]) == ([], [])
     assert unmatched([{"x": 1}, {"x": 1}], [a]) == ([{"x": 1}], [])
     assert unmatched([{"y": 2}], [a, b]) == ([], [a])
-
-
-def test_every_relational_table_has_sql_and_all_sql_a_contract() -> None:
-    files = {f"{path.parent.name}.{path.stem}" for path in SQL.glob("*/*.sql") if path.parent.name not in ("_macros", "sources")}
-    assert files == {c.name for c in WITH_SQL}

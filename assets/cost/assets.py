@@ -37,7 +37,8 @@ def prices_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
             rows = sum(f.rows for f in store.open(name).files())
             context.log.info(f"{name}: {rows:,} rows, {'changed' if changed else 'as before'}")
             yield dg.MaterializeResult(
-                asset_key=asset_key(name), metadata={"dagster/row_count": rows, "changed": changed, "overrides": len(overrides)}
+                asset_key=asset_key(name),
+                metadata={"dagster/row_count": rows, "changed": changed, "overrides": len(overrides)},
             )
 
     return price_book

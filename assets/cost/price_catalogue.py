@@ -56,6 +56,8 @@ _CLASS_DIMENSIONS: dict[str, dict[str, str]] = {
     "image_output": _TEXT_OUT | {"modality": "image"},
 }
 _MILLION = 1_000_000
+STANDARD_TIER = "default"
+"""What OpenAI's answers call the tier that is not one."""
 
 TierRates = tuple[tuple[int, int, Decimal], ...]
 """(tier_from_tokens, tier_to_tokens, rate per million), covering [0, NO_TOKEN_LIMIT)."""
@@ -119,12 +121,18 @@ def _model_rows(
 ) -> Iterator[PriceRow]:
     dates = _change_dates(model)
     seconds = _change_seconds(model)
+    standard: dict[bool, object] = {}
     for context in contexts(model):
         cells = {
             (day, second): rates(model.get_prices(_at(day, second), context.as_price_context or None))
             for day in dates
             for second in seconds
         }
+        if context.service_tier is None:
+            standard[context.is_batch] = cells
+        elif context.service_tier == STANDARD_TIER and cells == standard.get(context.is_batch):
+            # Providers answer "default" where nobody asked for a tier: an override of the standard price must reach it.
+            continue
         for charge_class in UNITS:
             days = [
                 (day, _merged([(second, cells[day, second].get(charge_class, ())) for second in seconds], SECONDS_PER_DAY))

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets.checks import result
-from assets.tables import asset_key, asset_spec, assert_reads
+from assets.tables import assert_reads, asset_key, asset_spec
 from resources import audit
 from resources.clock import Clock
 from resources.contracts import Check, Contract
@@ -31,7 +31,9 @@ def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         for contract in made
         for check in contract.checks
     ]
-    chain = dg.AssetCheckSpec(CHAIN, asset=asset_key(audit.AUDIT), description="Every row of the audit follows from the one before")
+    chain = dg.AssetCheckSpec(
+        CHAIN, asset=asset_key(audit.AUDIT), description="Every row of the audit follows from the one before"
+    )
 
     derived = [dg.AssetDep(asset_key(c.name)) for c in contracts.values() if c.kind == "derived"]
     # governance.freshness speaks of every computed table.

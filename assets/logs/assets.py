@@ -23,12 +23,19 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     """Landing: every new file of the landing folder, once."""
     files = contracts["logs.files"]
     specs = [dg.AssetCheckSpec(c.name, asset=asset_key(files.name), description=c.meaning) for c in files.checks]
-    specs.append(dg.AssetCheckSpec(ALL_READ, asset=asset_key(files.name), description="No file stopped the SQL of its format"))
+    specs.append(
+        dg.AssetCheckSpec(ALL_READ, asset=asset_key(files.name), description="No file stopped the SQL of its format")
+    )
 
     @dg.multi_asset(name="land_files", specs=[asset_spec(contracts[n], contracts) for n in LEDGER], check_specs=specs)
-    def land_files(context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]) -> Iterator[Any]:
+    def land_files(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]
+    ) -> Iterator[Any]:
         def progress(file: LandedFile) -> None:
-            context.log.info(f"{file.path}: {file.state}, {file.records_landed:,} records, {file.records_quarantined + file.lines_refused:,} quarantined")
+            context.log.info(
+                f"{file.path}: {file.state}, {file.records_landed:,} records, "
+                f"{file.records_quarantined + file.lines_refused:,} quarantined"
+            )
 
         warehouse.sign(context)
         store = warehouse.store()
@@ -73,7 +80,9 @@ def _report_metadata(report: LandingReport) -> dict[str, Any]:
     return {
         **{f"files_{state}": report.count(state) for state in ("landed", "copy", "refused")},
         "files_unchanged": report.unchanged,
-        "files": dg.MetadataValue.md(f"| file | state | landed | quarantined | reason |\n|---|---|---|---|---|\n{lines}{more}"),
+        "files": dg.MetadataValue.md(
+            f"| file | state | landed | quarantined | reason |\n|---|---|---|---|---|\n{lines}{more}"
+        ),
         "still_written": dg.MetadataValue.json(report.still_written),
         "failed": dg.MetadataValue.json(report.failed),
         "undeclared": dg.MetadataValue.json(report.undeclared),

@@ -122,7 +122,9 @@ def test_a_passed_attempt_forgets_the_failure(tmp_path: Path) -> None:
 
 def test_what_changed_is_restated_across_failures_and_unchanged_nights(tmp_path: Path) -> None:
     table = small_table(tmp_path)
-    for sequence, (outcome, number) in enumerate([("replaced", 1), ("failed", 2), ("unchanged", 3), ("replaced", 4)], start=1):
+    for sequence, (outcome, number) in enumerate(
+        [("replaced", 1), ("failed", 2), ("unchanged", 3), ("replaced", 4)], start=1
+    ):
         commit(table, DAYS[0], sequence, outcome, number)
     (found,) = DayLog(table).restatements
     assert (found.measure, found.before, found.after, found.cause) == ("tokens", "1", "4", f"logs.landed@{DAYS[0]}")

@@ -19,7 +19,10 @@ from resources.excerpt import EXCERPT_CHARACTERS, excerpt
          '{"model":<string:12>,"tokens":<number:3>,"ok":<bool>,"x":<null>}'),
         ('{"a":"one","b":tw o', '{"a":<string:3>,"b":<text:2><text:1>'),
         ('{"a":"never closed, "b": 1}', '{"a":<string:14><text:1><string:4>'),
-        ('{"alice@example.com": 1, "sub":{"4915112345678":[1,2]}}', '{<key:17>:<number:1>,"sub":{<key:13>:[<number:1>,<number:1>]}}'),
+        (
+            '{"alice@example.com": 1, "sub":{"4915112345678":[1,2]}}',
+            '{<key:17>:<number:1>,"sub":{<key:13>:[<number:1>,<number:1>]}}',
+        ),
         ("plain words", "<text:11>"),
         ("", "<text:0>"),
         (b"\xff\xfe{}", "<bytes:4>"),

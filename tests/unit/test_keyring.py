@@ -27,7 +27,7 @@ def test_racing_processes_make_one_key(tmp_path: Path) -> None:
 
 
 def test_a_lost_key_is_an_error_not_a_new_key(tmp_path: Path) -> None:
-    with pytest.raises(KeyringError, match="0badc0de.*Restore the keys folder"):
+    with pytest.raises(KeyringError, match=r"0badc0de.*Restore the keys folder"):
         Keyring.open(tmp_path / "keys", expect_key_id="0badc0de")
     assert not (tmp_path / "keys" / KEY_FILE).exists()
 

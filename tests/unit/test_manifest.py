@@ -84,21 +84,31 @@ def test_a_failed_table_keeps_its_earlier_rows_and_is_named() -> None:
         "logs.requests": {DAY: entry("r1", {on("logs.landed"): "l1"})},
         "logs.duplicates": {DAY: entry("d1", {on("logs.landed"): "l1"})},
     }
-    choice = choose([REQUESTS, DUPLICATES], {"logs.requests": {DAY: requests}, "logs.duplicates": {DAY: duplicates}}, current, {})
+    choice = choose(
+        [REQUESTS, DUPLICATES], {"logs.requests": {DAY: requests}, "logs.duplicates": {DAY: duplicates}}, current, {}
+    )
     assert choice.entries == current
     assert choice.behind == {("logs", DAY): "failed: requests unique_key"}
 
 
 def test_what_is_held_back_holds_back_what_was_computed_from_it() -> None:
-    """logs is held back on one day only; cost of that day has seen the held-back rows, and the window that looks back, too."""
+    """logs is held back on one day only; cost of that day has seen the held-back rows; so has the window that looks back."""
     later = DAY + timedelta(days=1)
     states = {
         "logs.requests": {DAY: state(DAY, "r2", {on("logs.landed"): "l2"}), later: state(later, "q1", {})},
         "logs.duplicates": {DAY: state(DAY, "d1", {on("logs.landed"): "l1"}), later: state(later, "e1", {})},
-        "cost.charges": {DAY: state(DAY, "c2", {on("logs.requests"): "r2"}), later: state(later, "k1", {on("logs.requests", later): "q1"})},
-        "cost.sums": {DAY: state(DAY, "s2", {on("cost.charges"): "c2"}), later: state(later, "t1", {on("cost.charges", later): "k1"})},
+        "cost.charges": {
+            DAY: state(DAY, "c2", {on("logs.requests"): "r2"}),
+            later: state(later, "k1", {on("logs.requests", later): "q1"}),
+        },
+        "cost.sums": {
+            DAY: state(DAY, "s2", {on("cost.charges"): "c2"}),
+            later: state(later, "t1", {on("cost.charges", later): "k1"}),
+        },
         "drift.trailing": {
-            later: state(later, "w2", {on("logs.requests"): "r2", on("logs.requests", later): "q1", on("cost.charges", later): "k1"})
+            later: state(
+                later, "w2", {on("logs.requests"): "r2", on("logs.requests", later): "q1", on("cost.charges", later): "k1"}
+            )
         },
     }
     choice = choose(ALL, states, {}, {})
@@ -191,11 +201,24 @@ class Warehouse:
         if result == "fails":
             kept = before or state(day, None, {}, rows=0)
             failed = DayState(
-                day, self.clock, kept.version, kept.rows, kept.inputs, wanted, ("rule",), {}, self.clock, kept.content_version, 0, 0
+                day,
+                self.clock,
+                kept.version,
+                kept.rows,
+                kept.inputs,
+                wanted,
+                ("rule",),
+                {},
+                self.clock,
+                kept.content_version,
+                0,
+                0,
             )
             self.states[name][day] = failed
             return
-        version = f"{name} v{self.clock}" if result == "differs" or before is None or before.version is None else before.version
+        version = (
+            f"{name} v{self.clock}" if result == "differs" or before is None or before.version is None else before.version
+        )
         rows = 0 if result == "empties" else 1
         self.states[name][day] = DayState(
             day, self.clock, version if rows else "none", rows, wanted, wanted, (), {}, self.clock, self.clock, 0, 0
@@ -254,7 +277,9 @@ def shown(entries: Entries, name: str, day: date) -> str | None:
 
 @settings(max_examples=150, deadline=None)
 @given(moves)
-def test_no_two_questions_are_ever_shown_from_different_versions_unless_one_is_named_behind(story: list[tuple[object, ...]]) -> None:
+def test_no_two_questions_are_ever_shown_from_different_versions_unless_one_is_named_behind(
+    story: list[tuple[object, ...]],
+) -> None:
     warehouse = played(story)
     choice = warehouse.choose()
     for name, days in choice.entries.items():

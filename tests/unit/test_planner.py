@@ -84,7 +84,10 @@ def test_the_reasons_are_those_a_person_would_give(house: House, instance: dg.Da
     house.night()
     deliver(house, "11-03", "11-04", name="b.jsonl")
     found = reasons(plan(house, instance))
-    assert found["logs.requests", day("11-03")] == ("logs.landed of 2026-11-03 changed", "logs.landed of 2026-11-04 has rows now")
+    assert found["logs.requests", day("11-03")] == (
+        "logs.landed of 2026-11-03 changed",
+        "logs.landed of 2026-11-04 has rows now",
+    )
     assert found["cost.charges", day("11-03")] == ("logs.requests of 2026-11-03 is stale",)
     assert found["cost.cost_15min", day("11-03")] == (
         "cost.charges of 2026-11-03 is stale",
@@ -104,7 +107,9 @@ def test_rows_that_went_away_are_a_reason_too(house: House, instance: dg.Dagster
     house.night()
     house.deliver("x.jsonl", [], "replacing")
     house.land()
-    assert reasons(plan(house, instance))["logs.requests", day("11-03")] == ("logs.landed of 2026-11-03 has no rows any more",)
+    assert reasons(plan(house, instance))["logs.requests", day("11-03")] == (
+        "logs.landed of 2026-11-03 has no rows any more",
+    )
 
 
 def test_what_reads_a_stale_day_is_stale_through_every_table_between(house: House, instance: dg.DagsterInstance) -> None:
@@ -192,9 +197,16 @@ def test_canceled_runs_do_not_make_a_day_wait(house: House, instance: dg.Dagster
 
 @pytest.mark.parametrize(
     "status",
-    [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING],
+    [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ],
 )
-def test_days_in_flight_are_not_planned_again(house: House, instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> None:
+def test_days_in_flight_are_not_planned_again(
+    house: House, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
     deliver(house, "11-03", "11-06")
     tags = {"dagster/asset_partition_range_start": "2026-11-04", "dagster/asset_partition_range_end": "2026-11-05"}
     record_run(instance, status, tags)

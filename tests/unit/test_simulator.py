@@ -17,6 +17,7 @@ import yaml
 from genai_prices import Usage, calc_price
 
 from resources.contracts import CONTRACTS
+from assets.cost.price_seeds import parse_overrides
 from simulator.__main__ import main
 from simulator.catalogue import MODELS, TENANTS, TOKEN_COLUMNS
 from simulator.dirt import NO_DIRT, Dirt
@@ -284,8 +285,9 @@ def test_incidents_are_in_the_files(world: tuple[Path, dict[str, Any]], tmp_path
     days_of_new = {row["ts"][:10] for row in rows if row["request_model"] == new_model["model"]}
     assert days_of_new and min(days_of_new) == new_model["first_day"]
     override = yaml.safe_load((folder / "truth" / "price_override_example.yml").read_text(encoding="utf-8"))
-    assert override[0]["model"] == price["scope"]["request_model"]
-    assert str(override[0]["valid_from"]) == price["first_day"]
+    (entry,) = parse_overrides(override)
+    assert entry.model == price["scope"]["request_model"]
+    assert str(entry.valid_from.date()) == price["first_day"]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

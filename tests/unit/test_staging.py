@@ -223,7 +223,7 @@ def test_a_format_that_yields_an_unknown_column_is_told(stage: Stage, monkeypatc
     ("content", "name", "reason"),
     [
         (b"{}\n", "x.txt", "unknown_extension"),
-        (gzip.compress(b"{}\n" * 99)[:-9], "x.jsonl.gz", "unreadable_gzip"),
+        (gzip.compress(b"{}\n" * 99, mtime=0)[:-9], "x.jsonl.gz", "unreadable_gzip"),
         (b"TIMESTAMP,GeneratedTokens\r\n", "x.csv", "missing_column: the header lacks ContextTokens"),
     ],
 )

@@ -16,7 +16,13 @@ from resources.table_store import CommitConflict, TableStore, arrow_schema
 
 DAY, NEXT = date(2026, 11, 3), date(2026, 11, 4)
 DAILY = Contract(
-    "logs", "small", "derived", "a row", "team:x", (Column("day", "DATE", "Day"), Column("name", "VARCHAR", "Name")), key=("name",)
+    "logs",
+    "small",
+    "derived",
+    "a row",
+    "team:x",
+    (Column("day", "DATE", "Day"), Column("name", "VARCHAR", "Name")),
+    key=("name",),
 )
 
 
@@ -95,7 +101,10 @@ def test_a_changed_type_is_refused_with_what_to_do(tmp_path: Path) -> None:
     store = TableStore(tmp_path, durable=False)
     store.open(DAILY)
     changed = replace(DAILY, columns=(DAILY.columns[0], Column("name", "BIGINT", "Name")))
-    with pytest.raises(ContractError, match=r"logs\.small\.name is stored as .*string.*, the contract says BIGINT; give the new meaning a new column name"):
+    with pytest.raises(
+        ContractError,
+        match=r"logs\.small\.name is stored as .*string.*, the contract says BIGINT; give the new meaning a new column name",
+    ):
         store.open(changed)
 
 
@@ -133,11 +142,12 @@ def test_older_days_that_are_not_computed_anew_show_null_in_the_published_view(t
     house = priced(core_house(tmp_path))
     house.deliver("a.jsonl", [request("r3", "2026-11-03T10:00:00Z"), request("r5", "2026-11-05T10:00:00Z")])
     house.land()
-    first, *_ = house.plan().ranges
     house.night()
     contracts = core_contracts()
     table = contracts["logs.request_days"]
-    sql = table.sql_path.read_text(encoding="utf-8").replace("from logs.requests", ", cast('x' as varchar) as note from logs.requests", 1)
+    sql = table.sql_path.read_text(encoding="utf-8").replace(
+        "from logs.requests", ", cast('x' as varchar) as note from logs.requests", 1
+    )
     contracts["logs.request_days"] = with_sql(
         replace(table, columns=(*table.columns, Column("note", "VARCHAR", "A note"))), tmp_path, sql.replace("ts\n,", "ts,")
     )
