@@ -146,11 +146,21 @@ class RecordTyping:
             f"texts as (select record_number, {ignored} as {IGNORED}, {', '.join(texts)} from formatted),\n"
             f"typed as (select *, {', '.join(typed)} from texts),\n"
             f"judged as (select *, case when {IGNORED} is not null then null\n"
-            f"        {whens} {_NO_NUL_TESTS} end as {FAULT} from typed)\n"
+            f"        {whens} {_NO_NUL_TESTS} end as {FAULT} from typed),\n"
+            f"kept as (select *, {', '.join(stored)} from judged)\n"
             f"select record_number, {IGNORED}, {FAULT}, $file_id as file_id, $source as source, "
             f"cast($arrived_at as timestamptz) as arrived_at, cast(v_ts at time zone 'UTC' as date) as day, "
-            f"{', '.join(stored)} from judged"
+            f"{self._digest()} as record_digest, {', '.join(c.name for c in self._columns.values())} from kept"
         )
+
+    def _digest(self) -> str:
+        """Equal for exact re-deliveries. Of texts where they are facts, of pseudonyms else: it tells nothing new."""
+        parts = [
+            f"coalesce({column.name if column.class_ == 'token' else f't_{name}'}, chr(0))"
+            for name, column in self._columns.items()
+            if name != "attributes" and column.name != "request_id"
+        ]
+        return f"md5(concat_ws(chr(31), {', '.join(parts)}, coalesce(attributes, chr(0))))"
 
     def _text(self, name: str, column: Column, yielded: set[str]) -> str:
         """The source's text, else the source's default, else the contract's."""

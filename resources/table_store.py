@@ -248,7 +248,11 @@ class TableStore:
         try:
             delta = DeltaTable(str(folder), version=version)
         except TableNotFoundError:
-            delta = self._create(contract, folder)
+            try:
+                delta = self._create(contract, folder)
+            except CommitFailedError:
+                # Another process created it at this moment.
+                delta = DeltaTable(str(folder))
         while version is None:
             try:
                 self._evolve(contract, delta)

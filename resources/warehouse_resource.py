@@ -48,7 +48,8 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def store(self) -> Store:
         """The open warehouse; one a process, so that logs of commits are read once."""
-        return _store(self.data_dir, self.state_dir, self.memory_limit, self.threads, self.durable, _birth(Path(self.data_dir)))
+        birth = _birth(Path(self.data_dir))
+        return _store(self.data_dir, self.state_dir, self.memory_limit, self.threads, self.durable, birth)
 
     def publisher(self) -> Publisher:
         return Publisher(self.store())

@@ -276,6 +276,20 @@ def test_a_restated_day_reopens_the_28_days_that_look_back_on_it(tmp_path: Path)
     assert_quiet(house)
 
 
+def test_an_exact_redelivery_is_listed_and_touches_none_of_the_28_days(tmp_path: Path) -> None:
+    contracts = trailing_contracts(tmp_path)
+    house = priced(core_house(tmp_path, "2026-12-10T03:00:00", contracts))
+    record = request("r2", "2026-11-02T10:00:00Z")
+    house.deliver("a.jsonl", [record])
+    house.night()
+    house.deliver("again.jsonl", [record, request("other", "2026-12-10T01:00:00Z")])
+    assert by_outcome(house.night()) == {
+        "replaced": at(["logs.duplicates"], "11-02"),
+        "unchanged": at(["logs.requests"], "11-01", "11-02", "11-03") | at(["logs.duplicates"], "11-01", "11-03"),
+    }
+    assert_quiet(house)
+
+
 def test_a_reopened_day_with_equal_rows_touches_none_of_the_28_days(tmp_path: Path) -> None:
     contracts = trailing_contracts(tmp_path)
     house = priced(core_house(tmp_path, "2026-12-20T03:00:00", contracts))
@@ -293,7 +307,7 @@ def test_a_file_that_came_again_under_its_path_counts_instead_where_the_source_s
     house.night()
     house.deliver("extract.jsonl", [request("r1", "2026-11-03T10:00:00Z", output_tokens=7)], "replacing")
     assert by_outcome(house.night())["replaced"] == at(("logs.requests", *AFTER_REQUESTS), "11-03")
-    assert house.ask("select request_id, output_tokens, deliveries from logs.requests") == [("r1", 7, 1)]
+    assert house.ask("select request_id, output_tokens from logs.requests") == [("r1", 7)]
     assert house.ask("select count(*) from logs.landed") == [(1,)]
     assert house.ask("select count(*) from logs.duplicates") == [(0,)]
     assert_quiet(house)
@@ -314,7 +328,7 @@ def test_a_file_that_merely_grew_counts_nothing_twice(house: House) -> None:
     house.night()
     house.deliver("app.jsonl", [first, second])
     house.night()
-    assert house.ask("select request_id, deliveries from logs.requests order by 1") == [("r1", 1), ("r2", 1)]
+    assert house.ask("select request_id from logs.requests order by 1") == [("r1",), ("r2",)]
     assert house.ask("select count(*) from logs.duplicates") == [(0,)]
     assert house.ask("select count(*) from logs.landed") == [(2,)]
     assert [state for _, state in file_states(house)].count("superseded") == 1

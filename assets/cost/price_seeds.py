@@ -317,7 +317,7 @@ def _seed_row(override: Override, target: Entry, charge_class: str, rate: Decima
     parts += ["batch"] if override.is_batch else []
     parts += [f"tier={override.service_tier}"] if override.service_tier else []
     return PriceRow(
-        price_id=":".join([*parts, f"seed={override.valid_from:%Y-%m-%d}"]),
+        price_id=":".join([*parts, f"seed={rate:f}"]),
         provider=target.provider,
         model=target.model,
         charge_class=charge_class,
@@ -345,9 +345,10 @@ def _lay_contracted(book: Book, override: Override, target: Entry) -> None:
             raise PriceSeedError(
                 f"{override.name}: {charge_class} has no list price on these days; give it under `rates`, too"
             )
-        since = f"contract={override.valid_from:%Y-%m-%d}"
+        # Named after the rate, not after its days: an entry that is cut in two keeps its name on either side.
+        agreement = f"contract={rate:f}"
         agreed = [
-            replace(row, price_id=f"{row.price_id}:{since}", contracted_rate_per_million=rate, origin=ORIGIN)
+            replace(row, price_id=f"{row.price_id}:{agreement}", contracted_rate_per_million=rate, origin=ORIGIN)
             for row in inside
         ]
         rows[:] = [*outside, *agreed]

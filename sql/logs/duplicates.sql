@@ -1,22 +1,35 @@
 -- One delivered request record that lost to a better delivery of the same request, filed under its own day.
-with deliveries as (
+with versions as (
     select
         day,
         request_id,
         file_id,
         record_number,
-        -- The winner: complete first, then the newest arrival; digest and position only make the choice stable.
+        arrived_at,
+        is_complete,
+        -- As in logs.requests: the first delivery of a version stands for it.
         row_number() over (
-            partition by request_id
-            order by case when is_complete = false then 1 else 0 end, arrived_at desc, file_id desc, record_number desc
-        ) as place
+            partition by request_id, record_digest order by arrived_at, file_id, record_number
+        ) as delivery
     from logs.landed
     where record_kind = 'request'
 ),
 
 winners as (
-    select request_id, day, file_id, record_number
-    from deliveries
+    select day, request_id, file_id, record_number
+    from (
+        select
+            day,
+            request_id,
+            file_id,
+            record_number,
+            row_number() over (
+                partition by request_id
+                order by case when is_complete = false then 1 else 0 end, arrived_at desc, file_id desc, record_number desc
+            ) as place
+        from versions
+        where delivery = 1
+    ) as ranked
     where place = 1
 )
 
@@ -28,8 +41,8 @@ select
     cast(won.day as date) as winner_day,
     cast(won.file_id as varchar) as winner_file_id,
     cast(won.record_number as bigint) as winner_record_number
-from deliveries as lost
+from versions as lost
 inner join winners as won
     on lost.request_id = won.request_id
-where lost.place > 1
+where not (lost.file_id = won.file_id and lost.record_number = won.record_number)
     and lost.day = cast($day as date)

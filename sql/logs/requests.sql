@@ -1,23 +1,35 @@
 -- One LLM request, in its best delivery; re-deliveries of the days around are collapsed.
-with deliveries as (
+with versions as (
     select
         day,
         request_id,
         file_id,
         record_number,
-        -- The winner: complete first, then the newest arrival; digest and position only make the choice stable.
+        arrived_at,
+        is_complete,
+        -- An exact re-delivery is no new version: the first delivery stands for it, so that repeats change nothing.
         row_number() over (
-            partition by request_id
-            order by case when is_complete = false then 1 else 0 end, arrived_at desc, file_id desc, record_number desc
-        ) as place,
-        count(*) over (partition by request_id) as deliveries
+            partition by request_id, record_digest order by arrived_at, file_id, record_number
+        ) as delivery
     from logs.landed
     where record_kind = 'request'
 ),
 
 winners as (
-    select file_id, record_number, deliveries
-    from deliveries
+    select day, file_id, record_number
+    from (
+        select
+            day,
+            file_id,
+            record_number,
+            -- Complete first, then the newest arrival; digest and position only make the choice stable.
+            row_number() over (
+                partition by request_id
+                order by case when is_complete = false then 1 else 0 end, arrived_at desc, file_id desc, record_number desc
+            ) as place
+        from versions
+        where delivery = 1
+    ) as ranked
     where place = 1 and day = cast($day as date)
 )
 
@@ -126,8 +138,7 @@ select
                     + coalesce(landed.audio_cache_read_tokens, 0)
                     + coalesce(landed.image_input_tokens, 0)
         end as bigint
-    ) as input_tokens,
-    cast(winners.deliveries as integer) as deliveries
+    ) as input_tokens
 from logs.landed as landed
 inner join winners
     on landed.file_id = winners.file_id and landed.record_number = winners.record_number

@@ -131,6 +131,7 @@ def test_the_agreed_price_restates_its_days_and_no_other(sample: tuple[Warehouse
     assert changed == {day for day in before if day >= planted["first_day"]}
     assert all(after[day][0] == before[day][0] and after[day][1] < before[day][1] for day in changed)
     (restated,) = warehouse.ask(
-        "select sum(after - before) from logs.restatements where table_name = 'cost.charges' and measure = 'contracted_amount'"
+        "select sum(after - before) from logs.restatements "
+        "where table_name = 'cost.charges' and measure = 'contracted_amount'"
     )
     assert restated[0] == sum((after[day][1] - before[day][1] for day in changed), Decimal(0))

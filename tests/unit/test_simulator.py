@@ -16,8 +16,8 @@ import pytest
 import yaml
 from genai_prices import Usage, calc_price
 
-from resources.contracts import CONTRACTS
 from assets.cost.price_seeds import parse_overrides
+from resources.contracts import CONTRACTS
 from simulator.__main__ import main
 from simulator.catalogue import MODELS, TENANTS, TOKEN_COLUMNS
 from simulator.dirt import NO_DIRT, Dirt

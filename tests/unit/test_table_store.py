@@ -123,8 +123,8 @@ def test_a_gained_column_is_null_on_older_days_for_steps_and_for_readers(tmp_pat
     landed, requests = contracts["logs.landed"], contracts["logs.requests"]
     gained = Column("datacenter", "VARCHAR", "Where it ran")
     sql = requests.sql_path.read_text(encoding="utf-8").replace(
-        "cast(winners.deliveries as integer) as deliveries",
-        "cast(winners.deliveries as integer) as deliveries,\n    cast(landed.datacenter as varchar) as datacenter",
+        "as input_tokens\n",
+        "as input_tokens,\n    cast(landed.datacenter as varchar) as datacenter\n",
     )
     assert "datacenter" in sql
     contracts["logs.landed"] = replace(landed, columns=(*landed.columns, gained))

@@ -178,7 +178,9 @@ def test_logged_names_find_their_entry(
     assert charge["state"] == ("priced" if found else "unpriced")
 
 
-def test_an_override_of_the_standard_price_reaches_requests_of_the_default_tier(catalogue: tuple[pa.Table, pa.Table]) -> None:
+def test_an_override_of_the_standard_price_reaches_requests_of_the_default_tier(
+    catalogue: tuple[pa.Table, pa.Table],
+) -> None:
     """Providers answer service_tier "default" where nobody asked for one; rows of its own would shut overrides out."""
     prices, _ = catalogue
     tiers = set(prices.column("service_tier").to_pylist())
