@@ -206,7 +206,7 @@ class Table:
         )
         try:
             write_deltalake(
-                self._delta, rows, commit_properties=properties, writer_properties=_WRITER, **options
+                self._delta, rows, commit_properties=properties, writer_properties=_WRITER, schema_mode="merge", **options
             )
         except CommitFailedError as error:
             raise CommitConflict(f"{self.contract.name}: {error}") from error

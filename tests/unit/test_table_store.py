@@ -108,6 +108,18 @@ def test_a_changed_type_is_refused_with_what_to_do(tmp_path: Path) -> None:
         store.open(changed)
 
 
+def test_a_column_that_the_contract_dropped_stays_stored_and_is_null_from_then_on(tmp_path: Path) -> None:
+    store = TableStore(tmp_path, durable=False)
+    wide = replace(DAILY, columns=(*DAILY.columns, Column("note", "VARCHAR", "Note")))
+    records = [{"day": DAY, "name": "a", "note": "x"}]
+    before = pa.Table.from_pylist(records, schema=arrow_schema(wide)).to_reader()
+    store.open(wide).replace_day(DAY, before, 1, {})
+    table = store.open(DAILY)
+    table.replace_day(NEXT, rows(DAILY, (NEXT, "b")), 1, {})
+    table.record_day(NEXT, 2, {})
+    assert [(f.day, f.rows) for f in store.open(wide).files()] == [(DAY, 1), (NEXT, 1)]
+
+
 def test_a_type_that_no_table_may_have_is_refused() -> None:
     with pytest.raises(ContractError, match="'JSON' is not stored"):
         arrow_schema(replace(DAILY, columns=(Column("name", "JSON", "Name"),)))
