@@ -9,7 +9,8 @@ with versions as (
         is_complete,
         -- An exact re-delivery is no new version: the first delivery stands for it, so that repeats change nothing.
         row_number() over (
-            partition by request_id, record_digest order by arrived_at, file_id, record_number
+            partition by request_id, record_digest
+            order by arrived_at nulls last, file_id nulls last, record_number nulls last
         ) as delivery
     from logs.landed
     where record_kind = 'request'
