@@ -7,6 +7,7 @@ from house import House, request
 
 from pipelines.guide import WAREHOUSE, guide, worked_questions
 from resources.contracts import contracts
+from resources.warehouse import open_published
 
 QUESTIONS = sorted({c.question for c in contracts().values()})
 
@@ -34,3 +35,23 @@ def test_every_worked_question_is_answered_with_rows(house: House) -> None:
         if not house.ask(sql.rstrip(";"))
     ]
     assert unanswered == []
+
+
+def test_an_analyst_in_another_time_zone_sees_the_same_instants(house: House) -> None:
+    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:30:00Z", trace_id="t", conversation_id="c")])
+    house.night()
+    con = open_published(house.publisher.door)
+    asked = ["ts from logs.requests", "hour_start from cost.cost_hourly", "first_ts from cost.trace_costs"]
+    try:
+        there = []
+        for zone in ("UTC", "America/New_York", "Asia/Kathmandu"):
+            con.execute("set timezone = $zone", {"zone": zone})
+            there.append([con.execute(f"select cast({what} limit 1").fetchall() for what in _as_text(asked)])
+    finally:
+        con.close()
+    assert there[0] == [[("2026-11-08 10:30:00",)], [("2026-11-08 10:00:00",)], [("2026-11-08 10:30:00",)]]
+    assert there[1] == there[0] == there[2]
+
+
+def _as_text(asked: list[str]) -> list[str]:
+    return [what.replace(" from", " as varchar) from", 1) for what in asked]

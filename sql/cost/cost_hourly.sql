@@ -2,7 +2,7 @@
 
 select
     cast(day as date) as day,
-    cast(date_trunc('hour', bucket_start) as timestamp with time zone) as hour_start,
+    cast(date_trunc('hour', bucket_start) as timestamp) as hour_start,
     cast(tenant as varchar) as tenant,
     cast(team as varchar) as team,
     cast(feature as varchar) as feature,
