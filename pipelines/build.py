@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from dagster import colored_console_logger
 
 from assets.cost.assets import prices_asset
 from assets.governance.assets import published_asset
@@ -14,6 +15,7 @@ from assets.tables import table_asset
 from pipelines.clock import WallClock
 from pipelines.jobs import jobs
 from pipelines.maintain import maintain
+from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
 from pipelines.settings import Settings
@@ -55,6 +57,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         jobs=[*run_jobs.values(), maintain],
         schedules=[nightly_schedule()],
         sensors=[landing_sensor(), night_sensor(run_jobs)],
+        loggers={"console": colored_console_logger, "progress": progress},
         resources=dict(resources or build_resources(Settings.from_environment())),
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.
         executor=dg.in_process_executor,

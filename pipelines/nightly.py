@@ -140,7 +140,7 @@ class NightRun:
             # From its first moment: a run that is killed before its first step must be known as dead, too.
             tags={**tags, PROCESS_TAG: process_mark(run_id)},
             raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "INFO" if _verbose() else "CRITICAL"}}}},
+            run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}} if _verbose() else {"progress": {}}},
         )
         for event in result.all_events:
             if event.is_step_failure:

@@ -1,0 +1,30 @@
+"""Progress of a night in the terminal: the steps' own words, one every few seconds, without Dagster's events."""
+
+import logging
+import time
+
+import dagster as dg
+
+SECONDS_BETWEEN_LINES = 2.0
+
+
+class _Progress(logging.Handler):
+    """Prints what steps say of their work, at most one line every SECONDS_BETWEEN_LINES."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self._printed_at = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta = getattr(record, "dagster_meta", {})
+        if meta.get("dagster_event") is not None or time.monotonic() - self._printed_at < SECONDS_BETWEEN_LINES:
+            return
+        self._printed_at = time.monotonic()
+        print(f"  {meta.get('orig_message', record.getMessage())}", flush=True)
+
+
+@dg.logger(description="The steps' own words, now and then, for `make nightly`.")  # type: ignore[untyped-decorator, no-untyped-call]
+def progress(init_context: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.Logger("nocturne.progress", logging.INFO)
+    logger.addHandler(_Progress())
+    return logger
