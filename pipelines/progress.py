@@ -23,7 +23,7 @@ class _Progress(logging.Handler):
         print(f"  {meta.get('orig_message', record.getMessage())}", flush=True)
 
 
-@dg.logger(description="The steps' own words, now and then, for `make nightly`.")  # type: ignore[untyped-decorator, no-untyped-call]
+@dg.logger({}, "The steps' own words, now and then, for `make nightly`.")
 def progress(init_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("nocturne.progress", logging.INFO)
     logger.addHandler(_Progress())
