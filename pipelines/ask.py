@@ -6,7 +6,7 @@ import sys
 
 from pipelines.settings import Settings
 from resources.publishing import DOOR
-from resources.warehouse import AnalystError, answer
+from resources.warehouse import AnalystError, show_answer
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
         return 2
     door = Settings.from_environment().data / DOOR
     try:
-        print(answer(door, arguments[0]))
+        show_answer(door, arguments[0])
     except AnalystError as error:
         print(f"ask: {error}", file=sys.stderr)
         return 2

@@ -9,14 +9,19 @@ import os
 import sys
 from pathlib import Path
 
-from pipelines.settings import REPO, Settings
+from pipelines.settings import REPO, Settings, SettingsError
 
 HOST, PORT = "127.0.0.1", "3000"
 
 
 def main(arguments: list[str]) -> None:
     """Become `dg dev`; `arguments` come after its own, so that `--port 3001` wins. Does not return."""
-    Settings.from_environment().prepare_instance()
+    try:
+        settings = Settings.from_environment()
+        settings.check_folders()
+    except SettingsError as error:
+        sys.exit(f"dev: {error}")
+    settings.prepare_instance()
     os.chdir(REPO)
     os.environ["VIRTUAL_ENV"] = sys.prefix  # or `dg` warns that none is active
     program = Path(sys.executable).with_name("dg")

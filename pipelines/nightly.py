@@ -20,23 +20,28 @@ from uuid import uuid4
 
 import dagster as dg
 
+from assets.cost.assets import read_overrides
+from assets.cost.price_seeds import PriceSeedError
 from assets.governance.assets import WAITING_TAG
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.planner import Plan, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
 from resources.calendar import CalendarError
 from resources.contracts import ContractError
 from resources.keyring import KeyringError
 from resources.process_mark import process_mark
 from resources.sources import SourceError
-from resources.tenants import TenantError
+from resources.tenants import TenantError, declared_tenants
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
 SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED = 14, 2_000, 7
+COULD_NOT_START = (
+    CalendarError, ContractError, KeyringError, PriceSeedError, SettingsError, SourceError, TenantError
+)  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
 
@@ -65,6 +70,12 @@ class NightRun:
         self.clock: WallClock = self.resources["clock"]
         self.repository = build_defs(self.resources).get_repository_def()
         self.night = Night()
+
+    def read_seeds(self) -> None:
+        """Read what people edit before anything is done with it. Raises the error that says what is wrong where."""
+        self.warehouse.landing()
+        read_overrides(self.warehouse.seeds / "prices.yml")
+        declared_tenants(self.warehouse.seeds / "tenants.yml")
 
     def run(self, instance: dg.DagsterInstance) -> Night:
         """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""
@@ -114,8 +125,7 @@ class NightRun:
                 tried.add(days.inputs_digest)
                 self.say(f"computing {days.first} to {days.last} ({(days.last - days.first).days + 1} days; {days.why})")
                 self._execute(COMPUTE, instance, days.tags)
-        else:
-            self.night.plan = make_plan(store, due, runs)
+        self.night.plan = make_plan(store, due, runs)
         self.night.seconds["compute"] = time.perf_counter() - started
 
     def _publish(self, instance: dg.DagsterInstance) -> None:
@@ -159,6 +169,12 @@ class NightRun:
         return result if result.success else None
 
 
+def _is_new(settings: Settings) -> bool:
+    """Whether nothing has landed here yet and nothing waits to: the one case in which sample traffic is welcome."""
+    has_files = settings.landing.exists() and any(settings.landing.iterdir())
+    return not has_files and not (settings.data / "logs" / "files").exists()
+
+
 def _verbose() -> bool:
     return "-v" in sys.argv or "--verbose" in sys.argv
 
@@ -194,19 +210,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="show Dagster's own log")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
-    settings = Settings.from_environment()
-    settings.prepare_instance()
     logging.getLogger("dagster").setLevel(logging.INFO if options.verbose else logging.CRITICAL)
     try:
-        is_empty = not settings.landing.exists() or not any(settings.landing.iterdir())
-        if is_empty and not options.no_sample:
+        settings = Settings.from_environment()
+        settings.check_folders()
+        settings.prepare_instance()
+        if settings.is_own_landing and not options.no_sample and _is_new(settings):
             make_sample(settings)
             # Renamed in whole by this very process: there is nothing to wait for.
             settings = replace(settings, settle_seconds=0.0)
         run = NightRun(settings, say=lambda text: print(text, flush=True))
-        with dg.DagsterInstance.get() as instance:
+        run.read_seeds()
+        with settings.instance() as instance:
             night = run.run(instance)
-    except (CalendarError, ContractError, KeyringError, SourceError, TenantError) as error:
+    except COULD_NOT_START as error:
         print(f"nightly: {error}", file=sys.stderr)
         return 2
     night.seconds["whole"] = time.perf_counter() - started
@@ -217,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
         for failure in night.failures:
             print(f"nightly: {failure}", file=sys.stderr)
         return 1
-    print_night(night, run.warehouse, settings)
+    print_night(night, run.warehouse, run.clock.last_due_day())
     return 1 if night.failures else 0
 
 

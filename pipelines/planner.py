@@ -86,7 +86,7 @@ class DayRange:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done now. `waiting`: days that failed too often with these inputs, and why they are left alone."""
+    """What is to be done now. `waiting`: days whose runs failed, and whether they are tried again."""
 
     stale: list[StaleDay] = field(default_factory=list)
     ranges: list[DayRange] = field(default_factory=list)
@@ -119,9 +119,11 @@ def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
                 f"{ended} runs with these inputs ended, {failed} of them failed; "
                 "tried again when rows, prices or code change"
             )
-            waiting.update(dict.fromkeys(days_between(first, last), reason))
         else:
             ranges.append(DayRange(first, last, digest_, ended, pins, _causes(in_range)))
+            reason = f"{failed} runs with these inputs failed; it is tried again" if failed else ""
+        if reason:
+            waiting.update(dict.fromkeys(days_between(first, last), reason))
     return Plan(stale, ranges, waiting, in_flight & {s.day for s in stale})
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+import dagster as dg
 
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
+
+
+class SettingsError(ValueError):
+    """An environment variable that cannot be used; names it and says what it takes."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +39,34 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Settings as the environment gives them; relative paths are below the checkout."""
-        home = REPO / os.environ.get("NOCTURNE_HOME", ".nocturne")
+        """Settings as the environment gives them; relative paths are below the checkout. Raises SettingsError."""
+        home = _folder("NOCTURNE_HOME", ".nocturne")
         return cls(
             home=home,
-            data=REPO / os.environ.get("NOCTURNE_DATA", "warehouse/data"),
-            landing=REPO / os.environ.get("NOCTURNE_LANDING", str(home / "landing")),
-            fixed_now=os.environ.get("NOCTURNE_NOW"),
-            settle_seconds=float(os.environ.get("NOCTURNE_SETTLE_SECONDS", "5")),
-            memory_limit=os.environ.get("NOCTURNE_MEMORY_LIMIT", "2GB"),
+            data=_folder("NOCTURNE_DATA", "warehouse/data"),
+            landing=_folder("NOCTURNE_LANDING", str(home / "landing")),
+            fixed_now=_checked("NOCTURNE_NOW", datetime.fromisoformat, "a time such as 2026-11-01T03:00:00+00:00"),
+            settle_seconds=float(_checked("NOCTURNE_SETTLE_SECONDS", float, "a number of seconds such as 5") or 5),
+            memory_limit=_checked("NOCTURNE_MEMORY_LIMIT", _size, "a size such as 2GB") or "2GB",
         )
+
+    @property
+    def is_own_landing(self) -> bool:
+        """Whether the landing folder is this project's own, and not a team's folder that the environment names."""
+        return "NOCTURNE_LANDING" not in os.environ
+
+    def check_folders(self) -> None:
+        """Make the folders that are ours. Raises SettingsError for one that cannot be, or a landing folder that is not."""
+        for name, folder in (("NOCTURNE_HOME", self.home), ("NOCTURNE_DATA", self.data)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                problem = f"{name}: {folder} cannot be made ({error.strerror}); name a folder to write to"
+                raise SettingsError(problem) from error
+            if not os.access(folder, os.W_OK):
+                raise SettingsError(f"{name}: {folder} cannot be written to; name another folder, or change its owner")
+        if not self.is_own_landing and not self.landing.is_dir():
+            raise SettingsError(f"NOCTURNE_LANDING: {self.landing} is no folder; name the folder that holds your sources")
 
     def prepare_instance(self) -> None:
         """Make DAGSTER_HOME a folder of this warehouse, with the local instance's configuration, unless it is set."""
@@ -45,3 +74,34 @@ class Settings:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "dagster.yaml").exists():
             shutil.copyfile(INSTANCE_YAML, folder / "dagster.yaml")
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        """The Dagster instance; its tables are made by one process at a time."""
+        with (self.home / ".instance.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            instance = dg.DagsterInstance.get()
+            instance.get_runs_count()
+        with instance:
+            yield instance
+
+
+def _folder(name: str, default: str) -> Path:
+    return REPO / Path(os.environ.get(name) or default).expanduser()
+
+
+def _checked(name: str, check: Callable[[str], object], takes: str) -> str | None:
+    """The text of a variable that passes a check; None where it is not set."""
+    text = os.environ.get(name)
+    if not text:
+        return None
+    try:
+        check(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}={text!r} cannot be used; it takes {takes}") from error
+    return text
+
+
+def _size(text: str) -> None:
+    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?B)", text, flags=re.IGNORECASE):
+        raise ValueError(text)

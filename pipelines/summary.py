@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.settings import Settings
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
 
@@ -23,6 +23,7 @@ left join (
     select day, sum(contracted_amount) as cost_usd, sum(case when state = 'unpriced' then 1 else 0 end) as unpriced
     from cost.request_costs group by day
 ) as c on d.day = c.day
+where d.day <= $last_due_day
 order by d.day desc limit 7
 """
 _UNPRICED = """
@@ -30,10 +31,16 @@ select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, r
 from cost.unpriced_models
 order by requests desc limit 5
 """
+_REFUSED = "select path, reason from logs.files where state = 'refused' order by arrived_at desc, path limit 5"
+_NOTHING_LANDED = """
+select path, lines from logs.files
+where state = 'landed' and records_landed = 0 and lines_read + lines_refused > 0
+order by arrived_at desc, path limit 5
+"""
 _TENANTS = "select count(distinct tenant) from logs.requests where tenant not in (select tenant from logs.tenants)"
 
 
-def print_night(night: Night, warehouse: WarehouseResource, settings: Settings) -> None:
+def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) -> None:
     """A short table in the terminal."""
     console = Console(highlight=False, soft_wrap=True)
     door = _relative(warehouse.publisher().door)
@@ -42,7 +49,7 @@ def print_night(night: Night, warehouse: WarehouseResource, settings: Settings) 
         table = Table(title=f"The last days in {door}", title_justify="left")
         for name in ("day (UTC)", "requests", "duplicates", "cost USD", "unpriced"):
             table.add_column(name, justify="left" if name.startswith("day") else "right")
-        for day, requests, duplicates, cost, unpriced in con.execute(_DAYS).fetchall():
+        for day, requests, duplicates, cost, unpriced in con.execute(_DAYS, {"last_due_day": last_due_day}).fetchall():
             table.add_row(
                 str(day), f"{requests:,}", f"{duplicates:,}", "-" if cost is None else f"{cost:,.2f}", f"{unpriced or 0:,}"
             )
@@ -80,6 +87,9 @@ def _notes(con: Any, night: Night) -> list[str]:
             f"{landed['files_landed']} files landed, {landed['files_copy']} copies, {landed['files_refused']} refused, "
             f"{landed['files_unchanged']} as before"
         )
+        notes += [f"refused: {path} ({reason})" for path, reason in con.execute(_REFUSED).fetchall()]
+        for path, lines in con.execute(_NOTHING_LANDED).fetchall():
+            notes.append(f"nothing landed of {path}: none of its {lines:,} lines could be read; see logs.quarantine")
         for name in landed["undeclared"]:
             notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
         if landed["still_written"]:
@@ -92,7 +102,7 @@ def _notes(con: Any, night: Night) -> list[str]:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
     for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
         remedy = (
-            "its logs carry no token counts" if reason == "tokens_unmeasured" else "add it to warehouse/seeds/prices.yml"
+            "its logs carry no token counts under the names of logs.landed" if reason == "tokens_unmeasured" else "add it to warehouse/seeds/prices.yml"
         )
         notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
     undeclared = con.execute(_TENANTS).fetchall()[0][0]

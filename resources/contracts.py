@@ -6,6 +6,7 @@ with what it drives.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -116,6 +117,8 @@ class Contract:
         raise ContractError(f"{self.name} has no column {name!r}")
 
 
+_TYPES = "VARCHAR, BIGINT, INTEGER, DOUBLE, BOOLEAN, DATE, TIMESTAMPTZ (TIMESTAMP in views)"
+_TYPE = re.compile(r"VARCHAR|BIGINT|INTEGER|DOUBLE|BOOLEAN|DATE|TIMESTAMPTZ|TIMESTAMP|DECIMAL\(\d+, ?\d+\)")
 _DAY = {"type": "DATE", "required": True, "meaning": "UTC day; the partition"}
 _COLUMN_KEYS = {
     "type", "meaning", "unit", "class", "required", "values", "minimum", "maximum", "max_length", "default",
@@ -134,6 +137,8 @@ def _column(where: str, name: str, raw: dict[str, Any]) -> Column:
     for needed in ("type", "meaning"):
         if needed not in raw:
             raise ContractError(f"{where}: column {name} lacks {needed!r}")
+    if not _TYPE.fullmatch(raw["type"]):
+        raise ContractError(f"{where}: column {name} has type {raw['type']!r}; allowed: {_TYPES}, DECIMAL(p,s)")
     if raw.get("class", "fact") not in COLUMN_CLASSES:
         raise ContractError(f"{where}: column {name} has class {raw['class']!r}; allowed: {', '.join(COLUMN_CLASSES)}")
     return Column(

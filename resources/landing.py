@@ -33,6 +33,9 @@ from resources.table_store import CommitConflict, arrow_schema
 from resources.warehouse import staged_rows
 
 FILES, LANDED, QUARANTINE = "logs.files", "logs.landed", "logs.quarantine"
+OF_THE_CONTENT = ("landed", "superseded")
+"""States that say whether a file's records count. `copy` and `refused` speak of one path: the same bytes under a name
+that cannot be read take nothing away from the file that was."""
 IGNORED_SUFFIXES = (".tmp", ".part", ".partial", ".swp", ".crdownload")
 """Names that a file has while it is being written; so has every name that starts with a dot."""
 
@@ -183,14 +186,14 @@ class Landing:
         """Put a staged file into the ledger, and say there what became of it and of earlier files of its path."""
         earlier = _live_from(states, relative)
         own = [s for s in states if s["file_id"] == stage.file_id]
-        newest = next((s for s in reversed(own) if s["state"] != "copy"), None)
+        newest = next((s for s in reversed(own) if s["state"] in OF_THE_CONTENT), None)
         if stage.is_refused:
-            if newest is not None and newest["reason"] == stage.reason and newest["path"] == relative:
+            if any((s["state"], s["path"], s["reason"]) == ("refused", relative, stage.reason) for s in own):
                 shutil.rmtree(stage.folder)
                 return None
             rows = [self._row(stage, "refused", own, now)]
         else:
-            if newest is None or newest["state"] == "refused":
+            if newest is None:
                 rows = [self._row(stage, "landed", own, now)]
                 self._append_stage(stage)
             elif newest["state"] == "landed":
@@ -352,7 +355,7 @@ def _live_from(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
     """The newest states of the files that count and came under this path, first or as a copy."""
     newest: dict[str, dict[str, Any]] = {}
     for state in states:
-        if state["state"] != "copy":
+        if state["state"] in OF_THE_CONTENT:
             best = newest.get(state["file_id"])
             if best is None or state["state_number"] > best["state_number"]:
                 newest[state["file_id"]] = state

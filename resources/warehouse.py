@@ -82,14 +82,15 @@ class AnalystError(RuntimeError):
     """A question that cannot be answered; says what to do."""
 
 
-def answer(path: Path, question: str) -> str:
-    """The answer to an analyst's SQL as a text table. Raises AnalystError."""
+def show_answer(path: Path, question: str, max_rows: int = 1000) -> None:
+    """Print the answer to an analyst's SQL, all its columns. Raises AnalystError."""
     if not path.exists():
         raise AnalystError(f"{path} does not exist yet; run `make nightly` first")
     con = open_published(path)
     try:
         relation = con.sql(question)
-        return str(relation) if relation is not None else "done"
+        if relation is not None:
+            relation.show(max_width=100_000, max_rows=max_rows, max_col_width=80)
     except duckdb.Error as error:
         raise AnalystError(str(error)) from error
     finally:

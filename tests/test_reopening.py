@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from core import COST, LOGS, at, by_outcome, core_contracts, core_house, day, declare_tenants, file_states, priced, reopened
-from house import House, price, request, with_sql
+from house import SOURCES, House, price, request, with_sql
 
 from resources.contracts import Check, Column, Contract
 from resources.maintenance import compact_ledgers
+from resources.sources import Source
 
 AFTER_REQUESTS = ("logs.request_days", *COST)
 
@@ -356,6 +357,22 @@ def test_the_same_bytes_under_another_name_are_a_copy(house: House) -> None:
     assert house.night() == {}
     assert ("gateway/b.jsonl", "copy") in file_states(house)
     assert house.ask("select count(*) from logs.landed") == [(1,)]
+    assert_quiet(house)
+
+
+@pytest.mark.parametrize(("name", "source"), [("a.jsonl.bak", "gateway"), ("a.csv", "traces")])
+def test_the_same_bytes_refused_under_another_name_take_nothing_away(
+    house: House, monkeypatch: pytest.MonkeyPatch, name: str, source: str
+) -> None:
+    monkeypatch.setitem(SOURCES, "traces", Source("traces", "azure_llm_2023"))
+    path = house.deliver("a.jsonl", [request("r1", "2026-11-03T10:00:00Z")])
+    house.night()
+    beside = house.landing / source / name
+    beside.parent.mkdir(exist_ok=True)
+    beside.write_bytes(path.read_bytes())
+    assert house.night() == {}
+    assert house.ask("select state from logs.files order by state_number") == [("landed",), ("refused",)]
+    assert house.ask("select request_id from logs.requests") == [("r1",)]
     assert_quiet(house)
 
 

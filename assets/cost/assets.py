@@ -9,7 +9,7 @@ import pyarrow as pa
 import yaml
 
 from assets.cost.price_catalogue import price_tables
-from assets.cost.price_seeds import parse_overrides
+from assets.cost.price_seeds import Override, PriceSeedError, parse_overrides
 from assets.tables import asset_key, asset_spec
 from resources.contracts import Contract
 from resources.day_inputs import digest
@@ -26,7 +26,7 @@ def prices_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     def price_book(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         store = warehouse.store()
         seed = (warehouse.seeds / "prices.yml").read_text(encoding="utf-8")
-        overrides = parse_overrides(yaml.safe_load(seed))
+        overrides = read_overrides(warehouse.seeds / "prices.yml")
         origin = _origin(seed)
         made: dict[str, pa.Table] = {}
         # Reading the catalogue takes seconds: only when it, the overrides or the code that reads it have changed.
@@ -42,6 +42,14 @@ def prices_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
             )
 
     return price_book
+
+
+def read_overrides(path: Path) -> list[Override]:
+    """The overrides of seeds/prices.yml. Raises PriceSeedError, which names the file or the entry."""
+    try:
+        return parse_overrides(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise PriceSeedError(f"{path.name} is not YAML: {error}") from error
 
 
 def _origin(seed: str) -> str:

@@ -116,10 +116,21 @@ def killed_night(base: Path, root: Path, lengths: list[float], undisturbed: dict
         state = ended_state(root)
     except (AssertionError, subprocess.TimeoutExpired) as error:
         return Trial(kills, 0, str(error))
-    different = [name for name, value in undisturbed.items() if state[name] != value]
+    different = differences(undisturbed, state)
     if not different:
         shutil.rmtree(root)
     return Trial(kills, said.count("was killed earlier"), f"{root.name}: {different}" if different else None)
+
+
+def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """The names of what differs; of rows and published tables, which tables."""
+    names = []
+    for name, value in expected.items():
+        if found[name] != value and isinstance(value, dict):
+            names += [f"{name}: {table}" for table in value if found[name].get(table) != value[table]]
+        elif found[name] != value:
+            names.append(name)
+    return names
 
 
 @pytest.mark.proof

@@ -1,0 +1,63 @@
+"""The environment: what cannot be used is named, and nothing is begun with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import REPO, Settings, SettingsError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("NOCTURNE_NOW", "yesterday"), ("NOCTURNE_SETTLE_SECONDS", "abc"), ("NOCTURNE_MEMORY_LIMIT", "lots")],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}='{value}' cannot be used; it takes "):
+        Settings.from_environment()
+
+
+def test_folders_are_below_the_checkout_or_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NOCTURNE_HOME", "elsewhere")
+    monkeypatch.setenv("NOCTURNE_DATA", str(tmp_path))
+    monkeypatch.delenv("NOCTURNE_LANDING", raising=False)
+    settings = Settings.from_environment()
+    assert (settings.home, settings.data) == (REPO / "elsewhere", tmp_path)
+    assert settings.landing == REPO / "elsewhere" / "landing"
+
+
+def nightly(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`make nightly` as a process of its own, over folders below `root`."""
+    folders = {"NOCTURNE_HOME": str(root / "home"), "NOCTURNE_DATA": str(root / "data")}
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.nightly"]
+    return subprocess.run(
+        command, cwd=REPO, env=os.environ | folders | environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "is_file", "says"),
+    [
+        ("NOCTURNE_LANDING", False, "is no folder; name the folder that holds your sources"),
+        ("NOCTURNE_LANDING", True, "is no folder"),
+        ("NOCTURNE_DATA", True, "cannot be made"),
+    ],
+)
+def test_a_night_does_not_begin_in_a_folder_that_is_not_there(tmp_path: Path, name: str, is_file: bool, says: str) -> None:
+    """A misspelt landing folder must not be filled with sample traffic, nor a night end as if nothing had come."""
+    path = tmp_path / "misspelt"
+    if is_file:
+        path.write_text("not a folder", encoding="utf-8")
+    ended = nightly(tmp_path, **{name: str(path)})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"nightly: {name}: ")
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not path.is_dir()
