@@ -215,10 +215,11 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.from_environment()
         settings.check_folders()
         settings.prepare_instance()
-        if settings.is_own_landing and not options.no_sample and _is_new(settings):
-            make_sample(settings)
-            # Renamed in whole by this very process: there is nothing to wait for.
-            settings = replace(settings, settle_seconds=0.0)
+        with settings.lock():
+            if settings.is_own_landing and not options.no_sample and _is_new(settings):
+                make_sample(settings)
+                # Renamed in whole by this very process: there is nothing to wait for.
+                settings = replace(settings, settle_seconds=0.0)
         run = NightRun(settings, say=lambda text: print(text, flush=True))
         run.read_seeds()
         with settings.instance() as instance:

@@ -78,12 +78,18 @@ class Settings:
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """The Dagster instance; its tables are made by one process at a time."""
-        with (self.home / ".instance.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.lock():
             instance = dg.DagsterInstance.get()
             instance.get_runs_count()
         with instance:
             yield instance
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """One process at a time, while a new home is furnished."""
+        with (self.home / ".furnishing.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
 
 def _folder(name: str, default: str) -> Path:

@@ -101,9 +101,8 @@ def _notes(con: Any, night: Night) -> list[str]:
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
     for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
-        remedy = (
-            "its logs carry no token counts under the names of logs.landed" if reason == "tokens_unmeasured" else "add it to warehouse/seeds/prices.yml"
-        )
+        unmeasured = reason == "tokens_unmeasured"
+        remedy = "no token counts under the names of logs.landed" if unmeasured else "add it to warehouse/seeds/prices.yml"
         notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
     undeclared = con.execute(_TENANTS).fetchall()[0][0]
     if undeclared:

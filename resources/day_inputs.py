@@ -193,7 +193,7 @@ class DayInputs:
 
 
 def live_files_sql(files: str) -> str:
-    """(file_id, landed_by_day) of each file whose newest state of its content is `landed`. `files`: a SELECT of logs.files."""
+    """(file_id, landed_by_day) of each file whose content counts now. `files` is a SELECT of logs.files."""
     return (
         f"select file_id, max_by(landed_by_day, state_number) as landed_by_day from ({files}) as f "
         "where f.state in ('landed', 'superseded') group by file_id "
