@@ -156,7 +156,7 @@ def test_the_workspace_and_the_project_name_the_same_code() -> None:
 
 FOREIGN = {
     "a machine's path": r"(?<![\w.])/(work|root|Users|home/\w+|tmp/\w+)/",
-    "a package registry": r"pypi\.org|pythonhosted\.|npmjs\.org|deb\.debian\.|--(extra-)?index-url|--find[-]links",
+    "a package registry": r"https?://[^\s\"'`]+/(simple|packages)/|--(extra-)?index-[u]rl|--find-[l]inks",
     "a secret": r"AKIA[0-9A-Z]{16}|\bsk-[A-Za-z0-9_-]{24,}|gh[pousr]_\w{30,}|xox[bp]-\w{10,}|-----BEGIN [A-Z ]*PRIVATE KEY",
 }
 
@@ -170,7 +170,7 @@ def test_no_file_names(what: str) -> None:
 def test_what_files_may_not_say_is_recognised() -> None:
     for what, text in {
         "a machine's path": "see /" + "home/somebody/notes",
-        "a package registry": "https://" + "pypi." + "org/simple",
+        "a package registry": "https:" + "//registry.example/simple/",
         "a secret": "key = '" + "AKIA" + "A" * 16 + "'",
     }.items():
         assert re.search(FOREIGN[what], text)
