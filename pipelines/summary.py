@@ -90,6 +90,8 @@ def _notes(con: Any, night: Night) -> list[str]:
         notes += [f"refused: {path} ({reason})" for path, reason in con.execute(_REFUSED).fetchall()]
         for path, lines in con.execute(_NOTHING_LANDED).fetchall():
             notes.append(f"nothing landed of {path}: none of its {lines:,} lines could be read; see logs.quarantine")
+        for source, keys in landed["unread_keys"].items():
+            notes.append(f"no column takes these keys of {source}: {', '.join(keys)}; see contracts/logs/landed.yml")
         for name in landed["undeclared"]:
             notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
         if landed["still_written"]:

@@ -30,6 +30,7 @@ from resources.sources import Source
 from resources.staging import FileStillWritten, StagedFile, StageIncomplete, stage_file
 from resources.store import Store
 from resources.table_store import CommitConflict, arrow_schema
+from resources.unread_keys import CANONICAL, unread_keys
 from resources.warehouse import staged_rows
 
 FILES, LANDED, QUARANTINE = "logs.files", "logs.landed", "logs.quarantine"
@@ -58,7 +59,7 @@ class LandingReport:
     """One look at the landing area.
 
     `undeclared` are sub-folders and files that belong to no source; `failed` are files that stopped their format's SQL,
-    with what it said.
+    with what it said; `unread` are, by source, keys of records that no column takes.
     """
 
     files: list[LandedFile] = field(default_factory=list)
@@ -66,6 +67,7 @@ class LandingReport:
     still_written: list[str] = field(default_factory=list)
     undeclared: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def count(self, state: str) -> int:
         return sum(file.state == state for file in self.files)
@@ -140,6 +142,8 @@ class Landing:
                     report.unchanged += 1
                     continue
                 report.files.append(landed)
+                if landed.state == "landed" and self.sources[landed.source].format == CANONICAL:
+                    report.unread.setdefault(landed.source, {}).update(dict.fromkeys(unread_keys(path)))
                 if progress:
                     progress(landed)
         return report

@@ -85,5 +85,6 @@ def _report_metadata(report: LandingReport) -> dict[str, Any]:
         ),
         "still_written": dg.MetadataValue.json(report.still_written),
         "failed": dg.MetadataValue.json(report.failed),
+        "unread_keys": dg.MetadataValue.json({source: list(keys) for source, keys in report.unread.items() if keys}),
         "undeclared": dg.MetadataValue.json(report.undeclared),
     }

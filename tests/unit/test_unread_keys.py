@@ -1,0 +1,34 @@
+"""Keys that no column takes: a misspelt name is said, and nobody's words are."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+from house import House, request
+
+from resources.unread_keys import LOOKED_AT_BYTES, unread_keys
+
+
+def test_a_key_that_no_column_takes_is_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [json.dumps({"ts": "2026-11-01T00:00:00Z", "input_tokens": n, "user_id": "u"}) for n in range(3)]
+    path.write_text("\n".join([*lines, "{broken", "[1]", '{"what did he say?": 1, "total": 2}']), encoding="utf-8")
+    assert unread_keys(path) == ["input_tokens"]
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert unread_keys(path) == ["input_tokens", "total"]
+
+
+def test_only_the_beginning_of_a_file_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    line = json.dumps({"ts": "2026-11-01T00:00:00Z"}) + "\n"
+    path.write_bytes(gzip.compress((line * (LOOKED_AT_BYTES // len(line) + 2) + '{"late": 1}\n').encode()))
+    assert unread_keys(path) == []
+    assert unread_keys(tmp_path / "gone.jsonl") == []
+
+
+def test_landing_says_which_keys_of_a_source_it_could_not_use(house: House) -> None:
+    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", input_tokens=5), request("r2", "2026-11-08T10:00:00Z")])
+    report = house.land()
+    assert {source: list(keys) for source, keys in report.unread.items()} == {"gateway": ["input_tokens"]}
