@@ -35,7 +35,8 @@ def main(root: Path) -> None:
     )
     con.execute(
         f"""create table logs.landed as
-        select {typed}, 'request' as record_kind, cast(try_cast(ts as timestamptz) as date) as day, filename as file_id,
+        select {typed}, md5(concat_ws('|', {', '.join(texts)})) as record_digest,
+            'request' as record_kind, cast(try_cast(ts as timestamptz) as date) as day, filename as file_id,
             row_number() over () as record_number, 'gateway' as source, timestamptz '2026-11-01 00:00:00+00' as arrived_at
         from read_json({literal(str(root / "landing" / "*" / "*" / "*.gz"))}, format = 'newline_delimited',
             ignore_errors = true, columns = {{{shapes}}}, filename = true)"""
