@@ -66,6 +66,7 @@ select
     cast(landed.prompt_version as varchar) as prompt_version,
     cast(landed.prompt_fingerprint as varchar) as prompt_fingerprint,
     cast(landed.system_fingerprint as varchar) as system_fingerprint,
+    cast(landed.output_fingerprint as varchar) as output_fingerprint,
     cast(landed.temperature as double) as temperature,
     cast(landed.top_p as double) as top_p,
     cast(landed.max_output_tokens as bigint) as max_output_tokens,
@@ -118,6 +119,9 @@ select
     cast(landed.safety_category as varchar) as safety_category,
     cast(landed.citation_count as integer) as citation_count,
     cast(landed.attributes as varchar) as attributes,
+    cast(landed.may_store_text as boolean) as may_store_text,
+    cast(landed.may_label as boolean) as may_label,
+    cast(landed.may_train as boolean) as may_train,
     cast(coalesce(tenants.tenant, landed.tenant_token) as varchar) as tenant,
     cast(coalesce(landed.response_model, landed.request_model) as varchar) as model,
     cast(
