@@ -35,7 +35,8 @@ class Column:
     """One column of a table.
 
     `from_` is the source's text column it is typed from, where that has another name; `fingerprint_of` the text
-    column that it is the keyed hash of; `set_by` = "landing" marks columns that no source may set.
+    column that it is the keyed hash of; `set_by` = "landing" marks columns that no source may set. `required_for` are
+    the kinds of record that must have a value.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Column:
     from_: str | None = None
     fingerprint_of: str | None = None
     set_by: str | None = None
+    required_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ _TYPE = re.compile(r"VARCHAR|BIGINT|INTEGER|DOUBLE|BOOLEAN|DATE|TIMESTAMPTZ|TIME
 _DAY = {"type": "DATE", "required": True, "meaning": "UTC day; the partition"}
 _COLUMN_KEYS = {
     "type", "meaning", "unit", "class", "required", "values", "minimum", "maximum", "max_length", "default",
-    "from", "fingerprint_of", "set_by",
+    "from", "fingerprint_of", "set_by", "required_for",
 }  # fmt: skip
 _CONTRACT_KEYS = {
     "row", "kind", "owner", "key", "subject_key", "reads", "measures", "volatile", "sort", "checks", "max_length",
@@ -146,7 +148,8 @@ def _column(where: str, name: str, raw: dict[str, Any]) -> Column:
         class_=raw.get("class", "fact"),
         from_=raw.get("from"),
         values=tuple(str(v) for v in raw.get("values", ())),
-        **{k: v for k, v in raw.items() if k not in ("class", "from", "values")},
+        required_for=tuple(raw.get("required_for", ())),
+        **{k: v for k, v in raw.items() if k not in ("class", "from", "values", "required_for")},
     )
 
 

@@ -22,18 +22,21 @@ from typing import Any
 import pyarrow as pa
 
 from resources import audit
+from resources.capture import CapturePolicy
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
 from resources.keyring import Keyring
 from resources.record_typing import TypingFailed
 from resources.sources import Source
-from resources.staging import FileStillWritten, StagedFile, StageIncomplete, stage_file
+from resources.stage_writer import LANDED, QUARANTINE, TEXTS
+from resources.staged_file import StagedFile, StageIncomplete
+from resources.staging import FileStillWritten, StagingRules, stage_file
 from resources.store import Store
 from resources.table_store import CommitConflict, arrow_schema
 from resources.unread_keys import CANONICAL, unread_keys
 from resources.warehouse import staged_rows
 
-FILES, LANDED, QUARANTINE = "logs.files", "logs.landed", "logs.quarantine"
+FILES = "logs.files"
 OF_THE_CONTENT = ("landed", "superseded")
 """States that say whether a file's records count. `copy` and `refused` speak of one path: the same bytes under a name
 that cannot be read take nothing away from the file that was."""
@@ -76,11 +79,19 @@ class LandingReport:
 class Landing:
     """One landing folder with one sub-folder per source, feeding one warehouse."""
 
-    def __init__(self, store: Store, folder: Path, sources: dict[str, Source], calendar_start: date):
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        sources: dict[str, Source],
+        calendar_start: date,
+        capture: CapturePolicy = CapturePolicy(),  # noqa: B008  # frozen, and keeps nothing
+    ):
         self.store = store
         self.folder = folder
         self.sources = sources
         self.calendar_start = calendar_start
+        self.capture = capture
 
     def waiting(self) -> list[Path]:
         """Files of declared sources that logs.files does not know as they lie there now, not even as refused."""
@@ -105,6 +116,10 @@ class Landing:
             audit.append(self.store, "key_created", keyring.key_id, {}, now)
         return keyring
 
+    def _rules(self, now: datetime) -> StagingRules:
+        # No word is kept until it can be redacted.
+        return StagingRules(self.calendar_start, self.keyring(now), CapturePolicy(), None, self.store.state / "spill")
+
     def land(
         self, now: datetime, is_settled: Callable[[Path], bool], progress: Callable[[LandedFile], None] | None = None
     ) -> LandingReport:
@@ -114,7 +129,7 @@ class Landing:
         """
         report = LandingReport(undeclared=self.undeclared())
         with self._lock():
-            keyring = self.keyring(now)
+            rules = self._rules(now)
             report.files += self._settle_leftovers(now)
             known = self._known_fates()
             for path in self._candidates():
@@ -126,7 +141,7 @@ class Landing:
                     report.still_written.append(relative)
                     continue
                 try:
-                    landed = self._land_file(path, relative, now, keyring)
+                    landed = self._land_file(path, relative, now, rules)
                 except FileStillWritten:
                     report.still_written.append(relative)
                     continue
@@ -177,11 +192,11 @@ class Landing:
         # A refused file is looked at again: its source may have been declared anew.
         return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states() if s["state"] != "refused"}
 
-    def _land_file(self, path: Path, relative: str, now: datetime, keyring: Keyring) -> LandedFile | None:
+    def _land_file(self, path: Path, relative: str, now: datetime, rules: StagingRules) -> LandedFile | None:
         source = self.sources[path.relative_to(self.folder).parts[0]]
         states = self._states()
         earlier = _live_from(states, relative)
-        stage = self._staged(path, relative, source, now, keyring, frozenset(s["decompressed_bytes"] for s in earlier))
+        stage = self._staged(path, relative, source, now, rules, frozenset(s["decompressed_bytes"] for s in earlier))
         return self._enter(stage, relative, source, states, now)
 
     def _enter(
@@ -224,7 +239,7 @@ class Landing:
         )
 
     def _staged(
-        self, path: Path, relative: str, source: Source, now: datetime, keyring: Keyring, prefix_sizes: frozenset[int]
+        self, path: Path, relative: str, source: Source, now: datetime, rules: StagingRules, prefix_sizes: frozenset[int]
     ) -> StagedFile:
         """The file's stage: a whole one that an earlier run left, or a new one under the recorded first sight."""
         folder = self._stage_folder(path, source)
@@ -236,21 +251,12 @@ class Landing:
         failpoint("land.sighted")
         try:
             stage = StagedFile.load(folder)
-            if prefix_sizes <= set(stage.prefix_digests) | {stage.decompressed_bytes} and stage.key_id == keyring.key_id:
+            has_sizes = prefix_sizes <= set(stage.prefix_digests) | {stage.decompressed_bytes}
+            if has_sizes and stage.key_id == rules.keyring.key_id:
                 return stage
         except StageIncomplete:
             pass  # The usual case: nothing was staged yet, or its writing was cut short.
-        stage = stage_file(
-            path,
-            relative,
-            source,
-            arrived_at,
-            self.calendar_start,
-            keyring,
-            folder,
-            self.store.state / "spill",
-            prefix_sizes,
-        )
+        stage = stage_file(path, relative, source, arrived_at, rules, folder, prefix_sizes)
         failpoint("land.staged")
         return stage
 
@@ -296,11 +302,12 @@ class Landing:
         """Whether rows of the file are in the ledger, and logs.files does not say so yet."""
         if any(s["file_id"] == stage.file_id and s["state"] in ("landed", "superseded") for s in self._states()):
             return False
-        return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, QUARANTINE))
+        return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, TEXTS, QUARANTINE))
 
     def _append_stage(self, stage: StagedFile) -> None:
         for name, path, rows in (
             (LANDED, stage.landed_path, stage.records_landed),
+            (TEXTS, stage.texts_path, stage.texts),
             (QUARANTINE, stage.quarantine_path, stage.records_quarantined + stage.lines_refused),
         ):
             if rows:
@@ -332,6 +339,7 @@ class Landing:
             "arrived_at": arrived_at,
             "landed_by_day": json.dumps(stage.landed_by_day, sort_keys=True),
             "ignored_by_reason": json.dumps(stage.ignored_by_reason, sort_keys=True),
+            "redactions": json.dumps(stage.redactions, sort_keys=True),
         }
 
     def _superseding_row(
@@ -350,7 +358,7 @@ class Landing:
 
 _COUNTS = (
     "format", "lines", "lines_read", "lines_blank", "lines_header", "lines_refused", "records", "records_landed",
-    "records_ignored", "records_quarantined", "landed_by_day", "ignored_by_reason",
+    "records_ignored", "records_quarantined", "texts", "redactions", "landed_by_day", "ignored_by_reason",
 )  # fmt: skip
 """What logs.files says of a file's rows; they were appended once, whatever would become of the bytes today."""
 

@@ -7,7 +7,8 @@ No text that a fingerprint is made of leaves the statement.
 What is accepted, where DuckDB's own cast would be too kind or too strict:
 - whole numbers: digits with a sign, also `12.0` (many exporters write integers so); not `1.7`, `1e5`, `0x1F`, `1_000`;
 - DOUBLE and DECIMAL: finite numbers; BOOLEAN: true, false, 1, 0 in any case;
-- TIMESTAMPTZ: ISO 8601 with date and time; without a zone it is UTC; digits beyond microseconds are cut;
+- TIMESTAMPTZ: ISO 8601 with date and time; without a zone it is UTC; digits beyond microseconds are cut; or the time
+  since 1970 in seconds (9 to 11 digits), milliseconds (to 14), microseconds (to 17) or nanoseconds;
 - VARCHAR: at most max_length characters, no object or list, no NUL; an empty text is NULL, whatever the type.
 """
 
@@ -20,16 +21,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.contracts import Column, Contract
+from resources.capture import CapturePolicy
+from resources.contracts import Column, Contract, contracts
 from resources.keyring import TOKEN_HEX_CHARACTERS, Keyring
 from resources.sources import Format, Source, SourceError, source_columns
 from resources.warehouse import Connection, parameters_of
 
 RECORDS_SCHEMA = pa.schema([("record_number", pa.int64()), ("line_number", pa.int64()), ("raw", pa.string())])
-IGNORED = "ignored_reason"
+IGNORED, MISMATCH, PART = "ignored_reason", "mismatch", "part"
+KEPT = "inclusion_probability"
+MISMATCH_CHARACTERS = 200
 _NO_NUL_TESTS = "/* no escaped NUL in this batch */"
 FAULT = "fault"
 _WHOLE = r"[+-]?[0-9]{1,19}(\.0*)?"
+_EPOCH_TIME = r"[0-9]{9,19}(\.[0-9]+)?"
 _ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 
 
@@ -46,6 +51,16 @@ class Fault:
     expected: str | None = None
 
 
+def not_this_format(expected: str) -> Fault:
+    """What a format's own `mismatch` says of a document."""
+    return Fault("not_this_format", None, expected[:MISMATCH_CHARACTERS])
+
+
+def text_columns() -> list[str]:
+    """The names under which a source gives words: one a part of logs.texts."""
+    return [f"{part}_text" for part in contracts()["logs.texts"].column("part").values]
+
+
 @dataclass(frozen=True)
 class FileFacts:
     """What landing knows of every record of a file."""
@@ -60,7 +75,14 @@ class RecordTyping:
     """Types batches of one file on one connection."""
 
     def __init__(
-        self, con: Connection, contract: Contract, source: Source, format_: Format, keyring: Keyring, facts: FileFacts
+        self,
+        con: Connection,
+        contract: Contract,
+        source: Source,
+        format_: Format,
+        keyring: Keyring,
+        facts: FileFacts,
+        capture: CapturePolicy,
     ):
         """Raises SourceError where the format's SELECT yields columns that the contract does not know."""
         self._con = con
@@ -68,18 +90,23 @@ class RecordTyping:
         self._source = source
         self._columns = source_columns(contract)
         self.faults: list[Fault] = []
+        self.failing_records = 0
         self._tests: list[str] = []
         self._texts: list[str] = []
         self._offered: dict[str, Any] = {}
         self._bind_facts(keyring, facts)
+        self._offered |= format_.parameters
         yielded = self._yielded_by(format_)
+        self._kept = capture.probability_sql(source.name, self._bind)
+        self.captured = [name for name in text_columns() if name in yielded and self._kept is not None]
         self._sql = self._statement(format_, yielded)
         self._sql_with_nul_tests = self._sql.replace(_NO_NUL_TESTS, self._nul_tests(len(self.faults)))
 
     def run(self, records: pa.Table, has_nul_escape: bool) -> pa.Table:
-        """Typed rows of a batch (`RECORDS_SCHEMA`): the contract's columns, `ignored_reason` and `fault`.
+        """Typed rows of a batch (`RECORDS_SCHEMA`): the contract's columns, `part`, `ignored_reason`, `mismatch` and
+        `fault`; with `captured` words also `inclusion_probability`, and the words, NULL where they are not kept.
 
-        Rows come in any order. Raises TypingFailed.
+        `record_number` is that of the document. Rows come in any order. Raises TypingFailed.
         """
         sql = self._sql_with_nul_tests if has_nul_escape else self._sql
         self._con.register("records", records)
@@ -92,10 +119,14 @@ class RecordTyping:
         finally:
             self._con.unregister("records")
         first = records["line_number"][0].as_py() if len(records) else 0
-        raise TypingFailed(
-            f"{self._source.name}: typing failed ({failure}) in the {len(records)} records from line {first} on. "
-            f"Try sql/sources/{self._source.format}.sql on those lines; the message is withheld because it quotes them."
+        raise self.failure(
+            f"typing failed ({failure}) in the {len(records)} documents from line {first} on. Try it on those lines; the "
+            "message is withheld because it quotes them."
         )
+
+    def failure(self, problem: str) -> TypingFailed:
+        """What to raise where the format's SELECT is at fault."""
+        return TypingFailed(f"{self._source.name}: sql/sources/{self._source.format}.sql: {problem}")
 
     def _bind_facts(self, keyring: Keyring, facts: FileFacts) -> None:
         inner, outer = keyring.pads()
@@ -108,7 +139,8 @@ class RecordTyping:
             "arrived_at": facts.arrived_at,
             "earliest": datetime.combine(facts.calendar_start, time.min, UTC),
             "latest": facts.arrived_at + timedelta(days=1),
-            "structure": json.dumps(dict.fromkeys(self._columns, "VARCHAR")),
+            "start": self._source.start,
+            "structure": json.dumps(dict.fromkeys([*self._columns, *text_columns()], "VARCHAR")),
         }
         self._calendar_start = facts.calendar_start
 
@@ -119,11 +151,11 @@ class RecordTyping:
         finally:
             self._con.unregister("records")
         names = {str(row[0]) for row in described}
-        unknown = sorted(names - set(self._columns) - {"record_number", IGNORED})
+        known = {"record_number", PART, IGNORED, MISMATCH, *self._columns, *text_columns()}
+        unknown = sorted(names - known)
         where = f"sql/sources/{format_.name}.sql"
         if unknown:
-            allowed = ", ".join(("record_number", IGNORED, *self._columns))
-            raise SourceError(f"{where} yields {', '.join(unknown)}; allowed: {allowed}")
+            raise SourceError(f"{where} yields {', '.join(unknown)}; allowed: {', '.join(sorted(known))}")
         if "record_number" not in names:
             raise SourceError(f"{where} does not yield record_number; pass it through from records")
         return names
@@ -140,17 +172,24 @@ class RecordTyping:
             stored.append(f"{self._stored(name, column)} as {column.name}")
             self._test(name, column)
         whens = "\n        ".join(f"when {test} then {number}" for number, test in enumerate(self._tests))
-        ignored = f"cast({IGNORED} as varchar)" if IGNORED in yielded else "cast(null as varchar)"
+        part = f"coalesce(cast({PART} as bigint), 1)" if PART in yielded else "cast(1 as bigint)"
+        marks = f"{part} as {PART}"
+        for name in (IGNORED, MISMATCH):
+            marks += f", cast({name if name in yielded else 'null'} as varchar) as {name}"
+        words = "".join(f", {name}" for name in self.captured)
+        kept = f", {self._kept} as {KEPT}" if self.captured else ""
+        shown = "".join(f", case when {KEPT} > 0 then nullif({name}, '') end as {name}" for name in self.captured)
         return (
             f"with formatted as (\n{format_.sql}\n),\n"
-            f"texts as (select record_number, {ignored} as {IGNORED}, {', '.join(texts)} from formatted),\n"
+            f"texts as (select record_number, {marks}, {', '.join(texts)}{words} from formatted),\n"
             f"typed as (select *, {', '.join(typed)} from texts),\n"
-            f"judged as (select *, case when {IGNORED} is not null then null\n"
+            f"judged as (select *{kept}, case when {IGNORED} is not null then null when {MISMATCH} is not null then -1\n"
             f"        {whens} {_NO_NUL_TESTS} end as {FAULT} from typed),\n"
             f"kept as (select *, {', '.join(stored)} from judged)\n"
-            f"select record_number, {IGNORED}, {FAULT}, $file_id as file_id, $source as source, "
+            f"select record_number, {PART}, {IGNORED}, {MISMATCH}, {FAULT}, $file_id as file_id, $source as source, "
             f"cast($arrived_at as timestamptz) as arrived_at, cast(v_ts at time zone 'UTC' as date) as day, "
-            f"{self._digest()} as record_digest, {', '.join(c.name for c in self._columns.values())} from kept"
+            f"{self._digest()} as record_digest, {', '.join(c.name for c in self._columns.values())}"
+            f"{f', {KEPT}' if self.captured else ''}{shown} from kept"
         )
 
     def _digest(self) -> str:
@@ -189,7 +228,10 @@ class RecordTyping:
         if column.type == "BOOLEAN":
             return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
         if column.type == "TIMESTAMPTZ":
-            return f"case when regexp_full_match({text}, '{_ISO_TIME}') then try_cast({text} as timestamptz) end"
+            return (
+                f"case when regexp_full_match({text}, '{_ISO_TIME}') then try_cast({text} as timestamptz) "
+                f"when regexp_full_match({text}, '{_EPOCH_TIME}') then {_since_1970(text)} end"
+            )
         if column.type != "VARCHAR":
             raise SourceError(f"{self._contract.name}.{column.name}: no rule turns text into {column.type}; add one here")
         if name == "attributes":
@@ -222,7 +264,9 @@ class RecordTyping:
             digest = f"sha256($outer_pad || unhex(sha256($inner_pad || {message})))"
             return f"$key_id || '.' || left({digest}, {TOKEN_HEX_CHARACTERS})"
         if column.name == "request_id":
-            return f"coalesce(v_{name}, left(sha256($file_id || ':' || cast(record_number as varchar)), 32))"
+            place = f"cast(record_number as varchar) || case when {PART} > 1 then ':' || cast({PART} as varchar) else '' end"
+            made = f"left(sha256($file_id || ':' || {place}), 32)"
+            return f"coalesce(v_{name}, case when v_record_kind = 'request' then {made} end)"
         return f"v_{name}"
 
     def _fault(self, test: str, reason: str, column: str, expected: str) -> None:
@@ -234,6 +278,10 @@ class RecordTyping:
         text, value = f"t_{name}", f"v_{name}"
         if column.required:
             self._fault(f"{text} is null", "missing_value", name, _expected(column))
+        if column.required_for:
+            kinds = self._bind(f"kinds_with_{name}", list(column.required_for))
+            test = f"{text} is null and list_contains({kinds}, v_record_kind)"
+            self._fault(test, "missing_value", name, _expected(column))
         if column.fingerprint_of:
             return
         if name == "attributes":
@@ -268,6 +316,17 @@ def _is_object(text: str) -> str:
     return f"(case when {text} is null then null when json_valid({text}) then json_type({text}) = 'OBJECT' else false end)"
 
 
+def _since_1970(text: str) -> str:
+    """SQL: the time that a number stands for, by its digits. Exact: a DOUBLE would lose microseconds."""
+    whole = f"split_part({text}, '.', 1)"
+    exact, digits = f"try_cast({text} as decimal(28,9))", f"strlen({whole})"
+    return (
+        f"make_timestamptz(case when {digits} <= 11 then cast(trunc({exact} * 1000000) as bigint) "
+        f"when {digits} <= 14 then cast(trunc({exact} * 1000) as bigint) "
+        f"when {digits} <= 17 then try_cast({whole} as bigint) else try_cast({whole} as bigint) // 1000 end)"
+    )
+
+
 def _spaced(text: str) -> str:
     """SQL: lower case, ASCII white space as spaces, most runs as one. Plain replacements cost a sixth of a pattern."""
     spaced = f"lower({text})"
@@ -290,7 +349,7 @@ def _expected(column: Column) -> str:
         return f"one of {', '.join(column.values)}"
     kind = {
         "BIGINT": "a whole number", "INTEGER": "a whole number", "DOUBLE": "a number", "BOOLEAN": "true or false",
-        "TIMESTAMPTZ": "an ISO 8601 date and time", "VARCHAR": "a text",
+        "TIMESTAMPTZ": "an ISO 8601 date and time, or the time since 1970", "VARCHAR": "a text",
     }.get(column.type, "a number")  # fmt: skip
     lower = f", at least {column.minimum}" if column.minimum is not None else ""
     return kind + lower + (f", at most {column.maximum}" if column.maximum is not None else "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from resources.contracts import SEEDS, SQL, Column, Contract, contracts
 SOURCES_FILE = SEEDS / "sources.yml"
 FORMATS = SQL / "sources"
 OnSamePath = Literal["append", "replace"]
-_KEYS = {"format", "on_same_path", "defaults", "keep_attributes"}
+_KEYS = {"format", "on_same_path", "defaults", "keep_attributes", "start"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 _EXPECTS = re.compile(r"^--\s*expects:\s*(.+)$", re.MULTILINE)
 
@@ -30,23 +31,29 @@ class SourceError(ValueError):
 class Format:
     """A shape of log: `sql` reads `records(record_number, line_number, raw)` and yields text under source names.
 
-    `expects` are the columns that a CSV header must name: the comment line `-- expects: a, b` of the file.
+    `expects` are the columns that a CSV header must name: the comment line `-- expects: a, b` of the file. `parameters`
+    are values that the SQL names, beside those that landing offers (docs/formats/README.md).
     """
 
     name: str
     sql: str
     expects: tuple[str, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A landing sub-folder. `defaults` are texts by source name, for records that are silent."""
+    """A landing sub-folder. `defaults` are texts by source name, for records that are silent.
+
+    `start` is when a log of relative times begins ($start of its format).
+    """
 
     name: str
     format: str
     on_same_path: OnSamePath = "append"
     defaults: dict[str, str] = field(default_factory=dict)
     keep_attributes: tuple[str, ...] = ()
+    start: datetime | None = None
 
 
 def source_columns(contract: Contract) -> dict[str, Column]:
@@ -113,7 +120,18 @@ def _source(name: str, raw: Any) -> Source:
         on_same_path=on_same_path,
         defaults={str(column): _default(where, str(column), value) for column, value in defaults.items()},
         keep_attributes=tuple(sorted(set(kept))),
+        start=_start(where, raw.get("start")),
     )
+
+
+def _start(where: str, raw: Any) -> datetime | None:
+    if raw is None:
+        return None
+    try:
+        start = raw if isinstance(raw, datetime) else datetime.fromisoformat(raw)
+    except (TypeError, ValueError):
+        raise SourceError(f"{where}: start is a time such as 2024-01-01T00:00:00Z, not {raw!r}") from None
+    return start.astimezone(UTC) if start.tzinfo else start.replace(tzinfo=UTC)
 
 
 def _default(where: str, name: str, value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from resources import capture
 from resources.calendar import calendar
 from resources.clock import Clock
 from resources.contracts import SEEDS
@@ -55,9 +56,10 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Publisher(self.store())
 
     def landing(self) -> Landing:
-        """The landing area with the sources that are declared now. Raises SourceError for a faulty sources.yml."""
+        """The landing area as the seeds declare it now. Raises SourceError and CaptureError for a faulty seed."""
         sources = load(self.seeds / SOURCES_FILE.name)
-        return Landing(self.store(), Path(self.landing_dir), sources, calendar().start)
+        policy = capture.load(self.seeds / capture.CAPTURE_FILE.name)
+        return Landing(self.store(), Path(self.landing_dir), sources, calendar().start, policy)
 
     @property
     def seeds(self) -> Path:

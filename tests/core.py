@@ -15,7 +15,7 @@ from resources.contracts import Contract
 from resources.landing import Landing
 from resources.references import replace_reference
 
-LEDGER = ("logs.files", "logs.landed", "logs.quarantine")
+LEDGER = ("logs.files", "logs.landed", "logs.texts", "logs.quarantine")
 REFERENCES = ("logs.tenants", "cost.prices", "cost.price_models")
 LOGS = ("logs.requests", "logs.duplicates", "logs.request_days")
 COST = ("cost.charges", "cost.request_costs", "cost.cost_15min")

@@ -16,7 +16,7 @@ from resources.tenants import declared_tenants
 from resources.warehouse_resource import WarehouseResource
 
 ALL_READ = "every_file_could_be_typed"
-LEDGER = ("logs.files", "logs.landed", "logs.quarantine")
+LEDGER = ("logs.files", "logs.landed", "logs.texts", "logs.quarantine")
 
 
 def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:

@@ -1,0 +1,163 @@
+"""A stage's Parquet files, and the counts of what went into them.
+
+Here belongs how typed rows, words and bad records are written. Which rows they are is staging.py's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from resources.contracts import Column, contracts
+from resources.excerpt import excerpt
+from resources.keyring import Keyring
+from resources.record_typing import KEPT, Fault
+from resources.splitter import RefusedLine
+from resources.staged_file import StagedFile
+from resources.table_store import arrow_schema
+
+if TYPE_CHECKING:
+    from resources.redaction import Redactor
+
+LANDED, TEXTS, QUARANTINE = "logs.landed", "logs.texts", "logs.quarantine"
+IDS = frozenset({"request_id", "trace_id", "parent_id", "record_id", "document_id"})
+"""Fact columns that join: one that holds a secret or a person's address becomes a pseudonym, whole."""
+
+
+class StageWriter:
+    """Writes one stage. `redactor` is None where whoever writes the logs has redacted them already."""
+
+    def __init__(self, stage: StagedFile, arrived_at: datetime, keyring: Keyring, redactor: Redactor | None):
+        self.stage = stage
+        self.quarantine_rows = 0
+        self.documents = 0
+        self._keyring = keyring
+        self._redactor = redactor
+        self._files = {
+            name: _parquet(path, arrow_schema(contracts()[name]))
+            for name, path in (
+                (LANDED, stage.landed_path), (TEXTS, stage.texts_path), (QUARANTINE, stage.quarantine_path),
+            )
+        }  # fmt: skip
+        self._constants = {
+            "day": arrived_at.date(), "file_id": stage.file_id, "source": stage.source, "arrived_at": arrived_at,
+        }  # fmt: skip
+
+    def __enter__(self) -> StageWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def land(self, typed: pa.Table, captured: Iterable[str]) -> None:
+        """Rows for logs.landed, and their words for logs.texts: `captured` are the columns that hold words."""
+        if not len(typed):
+            return
+        self._land_texts(typed, captured)
+        schema = arrow_schema(contracts()[LANDED])
+        self._files[LANDED].write_table(self._clean(typed.select(schema.names)).cast(schema))
+        self.stage.records_landed += len(typed)
+        by_day = Counter(self.stage.landed_by_day)
+        for entry in pc.value_counts(typed["day"]).to_pylist():
+            by_day[entry["values"].isoformat()] += entry["counts"]
+        self.stage.landed_by_day = dict(sorted(by_day.items()))
+
+    def ignore(self, reasons: list[str]) -> None:
+        """Records that the format leaves out."""
+        self.stage.records_ignored += len(reasons)
+        self.stage.ignored_by_reason = dict(sorted((Counter(self.stage.ignored_by_reason) + Counter(reasons)).items()))
+
+    def refuse(self, lines: list[RefusedLine]) -> None:
+        """Lines that are no record."""
+        self.stage.lines_refused += len(lines)
+        self._write_bad(
+            {"line_number": n.line_number, "record_number": None, "reason": n.reason, "excerpt": n.excerpt} for n in lines
+        )
+
+    def quarantine(self, records: pa.Table, faults: list[Fault]) -> None:
+        """Records that cannot be stored (record_number, line_number, raw), each with its fault."""
+        self.stage.records_quarantined += len(records)
+        self._write_bad(
+            {
+                "line_number": record["line_number"], "record_number": record["record_number"], "reason": fault.reason,
+                "column_name": fault.column_name, "expected": fault.expected, "excerpt": excerpt(record["raw"]),
+            }
+            for record, fault in zip(records.to_pylist(), faults, strict=True)
+        )  # fmt: skip
+
+    def _land_texts(self, typed: pa.Table, captured: Iterable[str]) -> None:
+        schema = arrow_schema(contracts()[TEXTS])
+        for name in captured:
+            rows = typed.filter(typed[name].is_valid())
+            if not len(rows):
+                continue
+            made = {
+                "part": pa.array([name.removesuffix("_text")] * len(rows)),
+                "text": rows[name],
+                "redactions": pa.nulls(len(rows), pa.string()),
+                "inclusion_probability": rows[KEPT],
+            }
+            table = pa.table([made.get(n, rows[n] if n not in made else None) for n in schema.names], names=schema.names)
+            if self._redactor is not None:
+                table = self._redactor.redact(table)
+                for finds in table["redactions"].drop_null().to_pylist():
+                    self._count(json.loads(finds))
+            self._files[TEXTS].write_table(table.cast(schema))
+            self.stage.texts += len(table)
+
+    def _clean(self, landed: pa.Table) -> pa.Table:
+        """The rows with what identifies people or opens doors taken out of their free facts."""
+        if self._redactor is None:
+            return landed
+        for place, column in enumerate(contracts()[LANDED].columns):
+            values = landed[column.name]
+            if not _is_free_text(column) or values.null_count == len(values):
+                continue
+            if column.name in IDS:
+                clean = self._clean_ids(self._redactor, column.name, values)
+            else:
+                clean, counts = self._redactor.redact_names(values)
+                self._count(counts)
+            landed = landed.set_column(place, column.name, clean)
+        return landed
+
+    def _clean_ids(self, redactor: Redactor, name: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        is_clean = redactor.is_clean(ids)
+        if pc.all(is_clean, skip_nulls=True).as_py() is not False:
+            return ids
+        tokens = [
+            value if value is None or fine else self._keyring.token(name, value)
+            for value, fine in zip(ids.to_pylist(), is_clean.to_pylist(), strict=True)
+        ]
+        self._count({"id": sum(fine is False for fine in is_clean.to_pylist())})
+        return pa.chunked_array([pa.array(tokens, pa.string())])
+
+    def _count(self, finds: Mapping[str, int]) -> None:
+        found = Counter(self.stage.redactions) + Counter(dict(finds))
+        self.stage.redactions = dict(sorted(found.items()))
+
+    def _write_bad(self, rows: Iterable[dict[str, Any]]) -> None:
+        schema = arrow_schema(contracts()[QUARANTINE])
+        table = pa.Table.from_pylist([{**self._constants, **row} for row in rows], schema=schema)
+        if len(table):
+            self._files[QUARANTINE].write_table(table)
+            self.quarantine_rows += len(table)
+
+
+def _is_free_text(column: Column) -> bool:
+    """Whether a source can write into a column what it likes, and it is stored as it came."""
+    return column.type == "VARCHAR" and column.class_ == "fact" and not column.values and column.set_by is None
+
+
+def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    # delta-rs and DuckDB need no Arrow schema in the file; without it all writers' files look alike.
+    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, store_schema=False)
