@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,17 @@ REST = ("governance.accounting", "logs.restatements", "governance.audit", "gover
 
 
 def core_contracts() -> dict[str, Contract]:
-    """The ledger, six derived tables, and what publishing needs."""
+    """The ledger, six derived tables, and what publishing needs, with the balance of requests alone."""
     wanted = {*LEDGER, *REFERENCES, *LOGS, *COST, *REST}
-    return {name: contract for name, contract in all_contracts().items() if name in wanted}
+    core = {name: contract for name, contract in all_contracts().items() if name in wanted}
+    accounting = core["governance.accounting"]
+    core[accounting.name] = replace(
+        accounting,
+        reads={name: window for name, window in accounting.reads.items() if name in core or name == "governance.freshness"},
+        columns=tuple(c for c in accounting.columns if c.name not in ("retrievals", "tool_calls", "feedback")),
+        sql_file=Path(__file__).with_name("core_accounting.sql"),
+    )
+    return core
 
 
 def core_house(root: Path, now: str = "2026-11-10T03:00:00", contracts: dict[str, Contract] | None = None) -> House:

@@ -73,9 +73,9 @@ from requests as r
 left join listed as l on r.day = l.day
 where r.requests <> coalesce(l.listed, 0)
 union all
-select 'the balance', cast(day as varchar), landed_records || ' landed, ' || requests || ' requests, ' || duplicates
+select 'the balance', cast(day as varchar), landed_records || ' landed, ' || unaccounted_records || ' unaccounted for'
 from governance.accounting
-where is_settled and landed_records <> requests + duplicates
+where is_settled and unaccounted_records <> 0
 """
 
 

@@ -23,7 +23,12 @@ def test_every_question_has_worked_answers(question: str) -> None:
 
 
 def test_every_worked_question_is_answered_with_rows(house: House) -> None:
-    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", user_id="u", latency_ms=12), "{broken"])
+    belongings = {
+        "retrievals": [{"document_id": "handbook"}],
+        "tool_calls": [{"tool_name": "refund", "tool_decision": "denied"}],
+        "feedback": [{"feedback_kind": "rating", "feedback_value": 1}],
+    }
+    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", user_id="u", latency_ms=12, **belongings), "{broken"])
     house.deliver("b.jsonl", [request("r2", "2026-11-08T11:00:00Z", request_model="nobody-knows", response_model=None)])
     house.night()
     house.deliver("c.jsonl", [request("r3", "2026-11-08T12:00:00Z")])

@@ -2,6 +2,8 @@
 select
     cast(day as date) as day,
     cast(request_id as varchar) as request_id,
-    cast(ts as timestamp with time zone) as ts
+    cast(ts as timestamp with time zone) as ts,
+    cast(trace_id as varchar) as trace_id,
+    cast(parent_id is null as boolean) as is_root
 from logs.requests
 where day = cast($day as date)

@@ -1,0 +1,122 @@
+-- One thing that was said about a request, in its best delivery, with the day of the request.
+with records as (
+    select
+        day,
+        file_id,
+        record_number,
+        record_digest,
+        arrived_at,
+        is_complete,
+        coalesce(request_id, trace_id, source) as belongs_to,
+        coalesce(record_id, record_digest) as record_id
+    from logs.landed
+    where record_kind = 'feedback'
+),
+
+versions as (
+    select
+        *,
+        -- An exact re-delivery is no new version, as in logs.requests.
+        row_number() over (
+            partition by belongs_to, record_id, record_digest
+            order by arrived_at nulls last, file_id nulls last, record_number nulls last
+        ) as delivery
+    from records
+),
+
+winners as (
+    select day, file_id, record_number, record_id
+    from (
+        select
+            day,
+            file_id,
+            record_number,
+            record_id,
+            row_number() over (
+                partition by belongs_to, record_id
+                order by case when is_complete = false then 1 else 0 end, arrived_at desc, file_id desc, record_number desc
+            ) as place
+        from versions
+        where delivery = 1
+    ) as ranked
+    where place = 1 and day = cast($day as date)
+),
+
+said as (
+    select landed.file_id, landed.record_number, landed.request_id, landed.trace_id
+    from logs.landed as landed
+    inner join winners
+        on landed.file_id = winners.file_id and landed.record_number = winners.record_number
+    where landed.day = cast($day as date)
+),
+
+by_request as (
+    -- An id that was used again on another day means the newest request.
+    select said.file_id, said.record_number, max(asked.day) as request_day
+    from said
+    inner join logs.request_days as asked
+        on said.request_id = asked.request_id
+    group by said.file_id, said.record_number
+),
+
+by_trace as (
+    select
+        said.file_id,
+        said.record_number,
+        -- The request that is meant: the only one, else the only root. NULL where it is a matter of opinion.
+        case
+            when count(*) = 1 then max(asked.request_id)
+            when count_if(asked.is_root) = 1 then max(case when asked.is_root then asked.request_id end)
+        end as request_id,
+        case when count_if(asked.is_root) = 1 then max(case when asked.is_root then asked.day end) else max(asked.day) end
+            as request_day
+    from said
+    inner join logs.request_days as asked
+        on said.trace_id = asked.trace_id
+    group by said.file_id, said.record_number
+)
+
+select
+    cast(landed.day as date) as day,
+    cast(landed.file_id as varchar) as file_id,
+    cast(landed.record_number as bigint) as record_number,
+    cast(landed.source as varchar) as source,
+    cast(landed.arrived_at as timestamp with time zone) as arrived_at,
+    cast(landed.ts as timestamp with time zone) as ts,
+    cast(coalesce(landed.request_id, by_trace.request_id) as varchar) as request_id,
+    cast(coalesce(by_request.request_day, by_trace.request_day) as date) as request_day,
+    cast(
+        case
+            when by_request.request_day is not null then 'matched'
+            when landed.request_id is null and by_trace.request_id is not null then 'matched'
+            when by_trace.request_day is not null then 'trace'
+            else 'orphan'
+        end as varchar
+    ) as state,
+    cast(winners.record_id as varchar) as record_id,
+    cast(landed.trace_id as varchar) as trace_id,
+    cast(landed.conversation_token as varchar) as conversation_token,
+    cast(landed.user_token as varchar) as user_token,
+    cast(coalesce(tenants.tenant, landed.tenant_token) as varchar) as tenant,
+    cast(landed.team as varchar) as team,
+    cast(landed.feature as varchar) as feature,
+    cast(landed.environment as varchar) as environment,
+    cast(landed.feedback_kind as varchar) as feedback_kind,
+    cast(landed.feedback_name as varchar) as feedback_name,
+    cast(landed.feedback_value as double) as feedback_value,
+    cast(landed.feedback_unit as varchar) as feedback_unit,
+    cast(landed.feedback_label as varchar) as feedback_label,
+    cast(landed.feedback_by as varchar) as feedback_by,
+    cast(landed.may_store_text as boolean) as may_store_text,
+    cast(landed.may_label as boolean) as may_label,
+    cast(landed.may_train as boolean) as may_train
+from logs.landed as landed
+inner join winners
+    on landed.file_id = winners.file_id and landed.record_number = winners.record_number
+left join logs.tenants as tenants
+    on landed.tenant_token = tenants.tenant_token
+left join by_request
+    on landed.file_id = by_request.file_id and landed.record_number = by_request.record_number
+left join by_trace
+    on landed.file_id = by_trace.file_id and landed.record_number = by_trace.record_number
+where landed.day = cast($day as date)
