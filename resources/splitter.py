@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-from isal import isal_zlib
 
 from resources.byte_source import CHUNK_BYTES, ByteReader
 from resources.excerpt import excerpt
@@ -25,6 +24,17 @@ BOM = b"\xef\xbb\xbf"
 _NEWLINE = 10
 _SPACE = 32
 ROWS_SCHEMA = pa.schema([("line_number", pa.int64()), ("raw", pa.string()), ("fault", pa.string())])
+EXPECTED = {
+    "wrong_field_count": "as many fields as the header names",
+    "not_json": "JSON",
+    "not_an_object": "a JSON object",
+    "document_too_long": f"at most {MAX_LINE_BYTES >> 20} MB; deliver what it holds as lines of their own (.jsonl)",
+    "nul_byte": "text without NUL bytes",
+    "not_utf8": "text in UTF-8",
+    "impossible_value": "values that SQL can hold, such as times before the year 290,000",
+    "binary_value": "text, numbers, times, structs and lists; write bytes as hex or base64",
+}
+"""The faults of a row that is known to be a bad record, each with what it should have been."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +50,9 @@ class RefusedLine:
 class Batch:
     """Up to about 32 MB or 50,000 rows (`ROWS_SCHEMA`) and what was met between them.
 
-    `raw` is one JSON object a row; `fault` is set where the row is known to be a bad record. `row_lines` is the number
-    of lines that the rows take up.
+    `raw` is one JSON object a row; `fault`, one of `EXPECTED`, is set where the row is known to be a bad record.
+    `row_lines` is the number of lines that the rows take up. Where `holds_lines`, a row is one line, and one that turns
+    out to be no JSON object is a refused line; elsewhere it is a bad record.
     """
 
     rows: pa.Table = field(default_factory=ROWS_SCHEMA.empty_table)
@@ -50,6 +61,7 @@ class Batch:
     header_lines: int = 0
     refused: list[RefusedLine] = field(default_factory=list)
     has_nul_escape: bool = False
+    holds_lines: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,14 +81,13 @@ class LongLine:
 
 
 class LineReader:
-    """A byte stream cut at newlines into blocks of about 1 MB. After the last block, `crc32` is the stream's."""
+    """A byte stream cut at newlines into blocks of about 1 MB."""
 
     def __init__(self, reader: ByteReader, max_line_bytes: int = MAX_LINE_BYTES, chunk_bytes: int = CHUNK_BYTES):
         self._reader = reader
         self._chunk_bytes = chunk_bytes
         self._max = max_line_bytes
         self._next = 1
-        self.crc32 = 0
 
     def __iter__(self) -> Iterator[Lines | LongLine]:
         """The blocks in order, a byte-order mark at the very start left out."""
@@ -84,7 +95,6 @@ class LineReader:
         pending_bytes = 0
         is_long = False
         while chunk := self._reader.read(self._chunk_bytes):
-            self.crc32 = isal_zlib.crc32(chunk, self.crc32)
             first_end = chunk.find(b"\n")
             if first_end < 0:
                 pending_bytes += len(chunk)

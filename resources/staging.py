@@ -6,8 +6,7 @@ which files are taken, and what is done with a stage, is the landing's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resources.byte_source import Digest, Packing, UnreadableFile, decompressed, digest_as_it_lies, digest_file, packing_of
+from resources.byte_source import Digest, UnreadableFile, digest_as_it_lies, digest_file
 from resources.capture import CapturePolicy
 from resources.contracts import contracts
-from resources.csv_splitter import split_csv
 from resources.durable import sync_files
 from resources.excerpt import excerpt
 from resources.failpoints import failpoint
@@ -36,8 +34,9 @@ from resources.record_typing import (
     TypingFailed,
     not_this_format,
 )
-from resources.sources import Format, Source, formats
-from resources.splitter import Batch, LineReader, RefusedLine, split_jsonl
+from resources.sources import Source, formats
+from resources.splitter import EXPECTED, Batch, RefusedLine
+from resources.splitting import Splitting
 from resources.stage_writer import StageWriter
 from resources.staged_file import ACCOUNTING_FILE, ROWS_FILES, StagedFile
 from resources.warehouse import Connection, connect
@@ -100,16 +99,18 @@ def stage_file(
         key_id=rules.keyring.key_id, size_bytes=before.st_size, modified_ns=before.st_mtime_ns, format=source.format,
         decompressed_bytes=digest.bytes, lines=digest.lines, reason=reason, prefix_digests=digest.prefixes, folder=folder,
     )  # fmt: skip
-    with StageWriter(stage, arrived_at, rules.keyring, rules.redactor) as writer:
-        if not reason:
-            facts = FileFacts(digest.sha256, source.name, arrived_at, rules.calendar_start)
-            try:
-                crc32 = _stream(path, source, rules, facts, writer)
-            except UnreadableFile as error:
-                # Found in the header, before any row; a gzip file that only now fails has changed since its digest.
-                stage.reason, crc32 = error.reason, digest.crc32
-            if crc32 != digest.crc32:
-                raise FileStillWritten(_still_written(relative_path))
+    empty = replace(stage)
+    try:
+        with StageWriter(stage, arrived_at, rules.keyring, rules.redactor) as writer:
+            if not reason:
+                facts = FileFacts(digest.sha256, source.name, arrived_at, rules.calendar_start)
+                if _stream(path, source, rules, facts, writer) != digest.crc32:
+                    raise FileStillWritten(_still_written(relative_path))
+    except UnreadableFile as error:
+        # What was read before the damage is no part of a file that is refused whole.
+        stage = replace(empty, reason=error.reason)
+        with StageWriter(stage, arrived_at, rules.keyring, rules.redactor):
+            pass
     if _fate(path) != (before.st_ino, before.st_size, before.st_mtime_ns):
         raise FileStillWritten(_still_written(relative_path))
     if not stage.is_refused:
@@ -141,22 +142,17 @@ def _identity(path: Path, prefix_sizes: frozenset[int]) -> tuple[Digest, str | N
 
 def _stream(path: Path, source: Source, rules: StagingRules, facts: FileFacts, writer: StageWriter) -> int:
     """Type every record of a file into the writer; the CRC-32 of what was read."""
-    format_, packing = formats()[source.format], packing_of(path)
+    format_ = formats()[source.format]
     # One thread costs a fourth less CPU than two for the same rows; many files are staged by many processes instead.
     con = connect(spill=rules.spill, memory_limit="1GB", threads=1)
     try:
         typing = RecordTyping(con, contracts()["logs.landed"], source, format_, rules.keyring, facts, rules.capture)
-        with decompressed(path, packing) as reader:
-            lines = LineReader(reader)
-            for batch in _split(lines, packing, format_):
-                _type_batch(con, typing, batch, writer)
-            return lines.crc32
+        splitting = Splitting(path, format_.expects)
+        for batch in splitting:
+            _type_batch(con, typing, batch, writer)
+        return splitting.crc32
     finally:
         con.close()
-
-
-def _split(lines: LineReader, packing: Packing, format_: Format) -> Iterator[Batch]:
-    return split_csv(lines, format_.expects) if packing.lines == "csv" else split_jsonl(lines)
 
 
 def _type_batch(con: Connection, typing: RecordTyping, batch: Batch, writer: StageWriter) -> None:
@@ -209,7 +205,8 @@ def _typed(
     if faults.null_count < len(documents):
         whole = faults.is_null()
         at_fault = documents["record_number"].filter(pc.invert(whole)).to_pylist()
-        bad = {number: Fault(reason) for number, reason in zip(at_fault, faults.drop_null().to_pylist(), strict=True)}
+        reasons = faults.drop_null().to_pylist()
+        bad = {n: Fault(reason, None, EXPECTED[reason]) for n, reason in zip(at_fault, reasons, strict=True)}
         good = documents.filter(whole)
     typed, failed = _typed_where_possible(typing, good, has_nul_escape)
     if failed and len(failed) == len(good):
@@ -261,7 +258,7 @@ def _numbered(
 
 
 def _refuse_non_records(con: Connection, batch: Batch) -> pa.Table:
-    """The batch's rows that are JSON objects; the others become refused lines."""
+    """The batch's rows that are JSON objects. The others become refused lines, or bad records where a row is no line."""
     rows = batch.rows
     if not len(rows):
         return rows
@@ -270,6 +267,11 @@ def _refuse_non_records(con: Connection, batch: Batch) -> pa.Table:
     con.unregister("lines")
     if not found:
         return rows
+    if not batch.holds_lines:
+        faults = rows["fault"].to_pylist()
+        for position, reason in found:
+            faults[position] = reason
+        return rows.set_column(2, "fault", pa.array(faults, pa.string()))
     lines = rows.take([position for position, _ in found])
     for number, raw, (_, reason) in zip(lines["line_number"].to_pylist(), lines["raw"].to_pylist(), found, strict=True):
         batch.refused.append(RefusedLine(number, reason, excerpt(raw)))

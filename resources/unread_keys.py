@@ -9,30 +9,29 @@ import json
 import re
 from pathlib import Path
 
-from resources.byte_source import decompressed, packing_of
 from resources.contracts import contracts
 from resources.sources import source_columns
+from resources.splitting import Splitting
 
 CANONICAL = "canonical"
-LOOKED_AT_BYTES = 1 << 18
+LOOKED_AT_DOCUMENTS = 200
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 
 
 def unread_keys(path: Path, most: int = 10) -> list[str]:
-    """Top-level keys of a canonical file's first lines that logs.landed has no name for, in order of appearance.
+    """Top-level keys of a canonical file's first documents that logs.landed has no name for, in order of appearance.
 
     Keys that do not look like names are left out: they may be somebody's text.
     """
     known = set(source_columns(contracts()["logs.landed"]))
     try:
-        with decompressed(path, packing_of(path)) as reader:
-            lines = reader.read(LOOKED_AT_BYTES).split(b"\n")
+        first = next(iter(Splitting(path)))
     except FileNotFoundError:
         return []  # Taken away since it was landed.
     found: dict[str, None] = {}
-    for line in lines[:-1] or lines:
+    for document in first.rows["raw"][:LOOKED_AT_DOCUMENTS].to_pylist():
         try:
-            record = json.loads(line)
+            record = json.loads(document)
         except (ValueError, RecursionError):
             continue  # Landing has put it into quarantine, with the reason.
         if isinstance(record, dict):

@@ -148,12 +148,6 @@ def test_a_damaged_gzip_file_is_refused(tmp_path: Path, damage: str) -> None:
         digest_file(path)
 
 
-@pytest.mark.parametrize("name", ["x.txt", "x", "x.jsonl.part", "x.json"])
-def test_an_unknown_extension_is_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(UnreadableFile, match=r"unknown_extension.*\.jsonl, \.jsonl\.gz, \.csv"):
-        packing_of(Path(name))
-
-
 def test_a_date_in_the_name_is_no_extension(tmp_path: Path) -> None:
     path = tmp_path / "log.2026.11.01.jsonl"
     path.write_bytes(b"{}\n")

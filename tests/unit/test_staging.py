@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import stat
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources import staging
+from resources import json_splitter, staging
 from resources.byte_source import digest_file
 from resources.capture import CapturePolicy
 from resources.contracts import contracts
@@ -376,6 +379,53 @@ def test_sql_that_stops_too_often_is_the_formats_fault_and_quotes_no_record(
     with pytest.raises(TypingFailed, match="withheld") as raised:
         stage(record(n=1) * good + record(n="canary") * bad)
     assert "canary" not in str(raised.value)
+
+
+def test_documents_of_a_json_file_are_records_and_all_its_lines_are_read(stage: Stage) -> None:
+    good, later = record(team="a").strip(), record(team="b").strip()
+    content = f'[\n{good},\n1, {{"ts":\n}},\n\n{later}, {{"ts": "12"}}\n]\n'
+    staged = stage(content, "x.json")
+    assert [(r["record_number"], r["team"]) for r in landed(staged)] == [(1, "a"), (4, "b")]
+    assert [(r["record_number"], r["line_number"], r["reason"], r["expected"]) for r in quarantined(staged)][:2] == [
+        (2, 3, "not_an_object", "a JSON object"), (3, 3, "not_json", "JSON"),
+    ]  # fmt: skip
+    assert quarantined(staged)[2]["reason"] == "bad_type"
+    assert (staged.lines, staged.lines_read, staged.lines_refused, staged.records) == (7, 7, 0, 5)
+
+
+def test_a_json_file_that_breaks_off_is_refused_whole(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where records before the damage have been typed already."""
+    monkeypatch.setattr(json_splitter, "BATCH_ROWS", 2)
+    content = "[" + ",".join([record()] * 9) + ', {"ts":'
+    staged = stage(content, "x.json")
+    assert staged.reason is not None
+    assert staged.reason.startswith("unreadable_json: the file ends within what starts on line 10; deliver")
+    assert landed(staged) == quarantined(staged) == []
+    assert (staged.records, staged.records_landed, staged.landed_by_day, staged.lines) == (0, 0, {}, 10)
+    assert StagedFile.load(staged.folder) == staged
+
+
+def test_a_parquet_file_lands_like_any_other(stage: Stage) -> None:
+    table = pa.table(
+        {
+            "ts": pa.array([datetime(2026, 10, 31, 10, tzinfo=UTC)] * 3, pa.timestamp("us", "UTC")),
+            "output_tokens": pa.array([1, None, -1]),
+            "latency_ms": [1.5, float("nan"), 2.5],
+            "reported_cost_usd": pa.array([Decimal("0.1"), None, None], pa.decimal128(38, 12)),
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    staged = stage(sink.getvalue(), "x.parquet")
+    assert staged.file_id == hashlib.sha256(sink.getvalue()).hexdigest()
+    assert [(r["ts"], r["output_tokens"], r["latency_ms"], r["reported_cost_usd"]) for r in landed(staged)] == [
+        (datetime(2026, 10, 31, 10, tzinfo=UTC), 1, 1.5, Decimal("0.100000000000")),
+        (datetime(2026, 10, 31, 10, tzinfo=UTC), None, None, None),
+    ]
+    assert [(r["line_number"], r["reason"], r["column_name"]) for r in quarantined(staged)] == [
+        (3, "out_of_range", "output_tokens")
+    ]
+    assert (staged.lines, staged.lines_read, staged.records) == (3, 3, 3)
 
 
 GOOD = st.builds(lambda n: record(output_tokens=n).rstrip("\n").encode(), st.integers(0, 9))

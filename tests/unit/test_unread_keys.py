@@ -8,7 +8,7 @@ from pathlib import Path
 
 from house import House, request
 
-from resources.unread_keys import LOOKED_AT_BYTES, unread_keys
+from resources.unread_keys import LOOKED_AT_DOCUMENTS, unread_keys
 
 
 def test_a_key_that_no_column_takes_is_named_once(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_key_that_no_column_takes_is_named_once(tmp_path: Path) -> None:
 def test_only_the_beginning_of_a_file_is_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     line = json.dumps({"ts": "2026-11-01T00:00:00Z"}) + "\n"
-    path.write_bytes(gzip.compress((line * (LOOKED_AT_BYTES // len(line) + 2) + '{"late": 1}\n').encode()))
+    path.write_bytes(gzip.compress((line * LOOKED_AT_DOCUMENTS + '{"late": 1}\n').encode()))
     assert unread_keys(path) == []
     assert unread_keys(tmp_path / "gone.jsonl") == []
 
