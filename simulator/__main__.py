@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from simulator.dirt import NO_DIRT, Dirt
+from simulator.sources import OTHER_NAMES
 from simulator.traffic import simulate
 
 
@@ -28,10 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
         "--world-days", type=int, help="days that the incidents are placed within (default: to the last day)"
     )
     parser.add_argument("--files-per-day", type=int, default=4, help="a divisor of 24")
-    parser.add_argument("--source", default="gateway", help="landing sub-folder")
+    parser.add_argument("--source", default="gateway", help="sub-folder of the gateway")
+    parser.add_argument("--texts", action="store_true", help="add what was said, documents, tool calls and feedback")
+    parser.add_argument(
+        "--others", nargs="*", default=[], choices=OTHER_NAMES, metavar="SOURCE",
+        help=f"log some of the traffic in other tools' formats (with --texts): {', '.join(OTHER_NAMES)}",
+    )  # fmt: skip
     parser.add_argument("--no-incidents", action="store_true")
     parser.add_argument("--no-dirt", action="store_true")
-    parser.add_argument("--plain", action="store_true", help="no gzip")
+    parser.add_argument("--plain", action="store_true", help="nothing is packed")
     options = parser.parse_args(arguments)
     lines = size_bytes = files = 0
     try:
@@ -40,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             world_first_day=options.world_first_day, world_days=options.world_days,
             incidents=() if options.no_incidents else None, dirt=NO_DIRT if options.no_dirt else Dirt(),
             files_per_day=options.files_per_day, source=options.source, plain=options.plain,
+            texts=options.texts, others=options.others,
         ):  # fmt: skip
             print(f"{file.path}  {file.lines} lines  {file.bytes} bytes", flush=True)
             lines, size_bytes, files = lines + file.lines, size_bytes + file.bytes, files + 1

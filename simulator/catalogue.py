@@ -25,6 +25,10 @@ class Model:
     cache: Cache = "none"
     reasoning_median_tokens: float = 0.0
     is_priced: bool = True
+    usd_per_million: tuple[float, float, float] | None = None
+    """What the gateway believes that input, cached input and output cost; it knows no tiers and no audio."""
+    is_self_hosted: bool = False
+    takes_images: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,23 +75,24 @@ class Tenant:
 
 
 MODELS: tuple[Model, ...] = (
-    Model("openai", "gpt-4o", "gpt-4o-2024-08-06", "eastus2", 420, 75, "automatic"),
-    Model("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "eastus2", 310, 105, "automatic"),
-    Model("openai", "o4-mini", "o4-mini-2025-04-16", "swedencentral", 900, 130, "automatic", 700),
-    Model("openai", "gpt-4o-audio-preview", "gpt-4o-audio-preview", "eastus2", 520, 60, "none"),
-    Model("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929", "us-east-1", 780, 62, "explicit"),
-    Model("anthropic", "claude-haiku-4-5", "claude-haiku-4-5-20251001", "eu-west-1", 430, 120, "explicit"),
-    Model("google", "gemini-2.5-flash", "gemini-2.5-flash", "europe-west4", 350, 180, "automatic", 250),
-    Model("google", "gemini-2.5-pro", "gemini-2.5-pro", "europe-west4", 1100, 95, "automatic", 900),
-    Model("mistral", "mistral-small-latest", "mistral-small-latest", "eu-paris", 280, 110),
+    Model("openai", "gpt-4o", "gpt-4o-2024-08-06", "eastus2", 420, 75, "automatic", usd_per_million=(2.5, 1.25, 10), takes_images=True),
+    Model("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "eastus2", 310, 105, "automatic", usd_per_million=(0.15, 0.075, 0.6), takes_images=True),
+    Model("openai", "o4-mini", "o4-mini-2025-04-16", "swedencentral", 900, 130, "automatic", 700, usd_per_million=(1.1, 0.275, 4.4)),
+    Model("openai", "gpt-4o-audio-preview", "gpt-4o-audio-preview", "eastus2", 520, 60, "none", usd_per_million=(2.5, 2.5, 10)),
+    Model("anthropic", "claude-sonnet-4-5", "claude-sonnet-4-5-20250929", "us-east-1", 780, 62, "explicit", usd_per_million=(3, 0.3, 15), takes_images=True),
+    Model("anthropic", "claude-haiku-4-5", "claude-haiku-4-5-20251001", "eu-west-1", 430, 120, "explicit", usd_per_million=(1, 0.1, 5), takes_images=True),
+    Model("google", "gemini-2.5-flash", "gemini-2.5-flash", "europe-west4", 350, 180, "automatic", 250, usd_per_million=(0.3, 0.03, 2.5), takes_images=True),
+    Model("google", "gemini-2.5-pro", "gemini-2.5-pro", "europe-west4", 1100, 95, "automatic", 900, usd_per_million=(1.25, 0.125, 10), takes_images=True),
+    Model("mistral", "mistral-small-latest", "mistral-small-latest", "eu-paris", 280, 110, usd_per_million=(0.15, 0.15, 0.6)),
     Model("openai", "orion-2-preview", "orion-2-preview", "eastus2", 600, 90, "automatic", is_priced=False),
+    Model("vllm", "heron-8b", "heron-8b-2026-09", "eu-own-1", 190, 85, is_priced=False, is_self_hosted=True),
 )
 MODEL_CODES: dict[str, int] = {model.name: code for code, model in enumerate(MODELS)}
 
 FEATURES: tuple[Feature, ...] = (
     Feature(
         "support_chat", "support", "/v1/chat", "public",
-        {"gpt-4o-mini": 0.55, "claude-haiku-4-5": 0.25, "gpt-4o": 0.15, "mistral-small-latest": 0.05},
+        {"gpt-4o-mini": 0.53, "claude-haiku-4-5": 0.25, "gpt-4o": 0.15, "mistral-small-latest": 0.04, "heron-8b": 0.03},
         1400, 60, 170, turns_max=9, response_cache_share=0.5, reports_prompt_parts=True,
     ),
     Feature(
@@ -148,6 +153,8 @@ TOKEN_COLUMNS: tuple[str, ...] = (
     "cache_write_5m_tokens",
     "cache_write_1h_tokens",
     "audio_input_tokens",
+    "audio_cache_read_tokens",
+    "image_input_tokens",
     "output_tokens",
     "reasoning_tokens",
     "audio_output_tokens",

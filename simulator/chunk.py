@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.shape import FloatArray, IntArray
+from simulator.words import Words
 
 BoolArray = NDArray[np.bool_]
 WordArray = NDArray[np.uint64]
 ABSENT = -1
 
 # What an id is for; keeps ids of different kinds apart.
-REQUEST, TRACE, CONVERSATION, BROKEN = range(4)
+REQUEST, TRACE, CONVERSATION, BROKEN, FEEDBACK = range(5)
 
 
 @dataclass
@@ -35,6 +36,8 @@ class Chunk:
     ms: dict[str, FloatArray]
     """Columns with fractions under their canonical names; times are in milliseconds."""
     ids: dict[str, WordArray]
+    words: list[Words] | None = None
+    """What was said, a row each; None where texts are not wanted."""
 
     def __len__(self) -> int:
         return len(self.ts_ms)
@@ -49,6 +52,7 @@ class Chunk:
             {name: values[rows] for name, values in self.whole.items()},
             {name: values[rows] for name, values in self.ms.items()},
             {name: values[rows] for name, values in self.ids.items()},
+            None if self.words is None else [self.words[row] for row in rows.tolist()],
         )
 
     def between(self, start_ms: int, end_ms: int) -> BoolArray:

@@ -26,12 +26,17 @@ from simulator.dirt import (
     Dirt,
     extra_lines,
 )
-from simulator.lines import json_lines
+from simulator.formats.canonical import Canonical
+from simulator.formats.format import Format
 from simulator.shape import DAY_MS, IntArray, day_start_ms, generator
-from simulator.truth import Ledger
+from simulator.truth import Ledger, Tally
 
-_INTERIM_LACKS = ("output_tokens", "reasoning_tokens", "audio_output_tokens", "citation_count")
-_INTERIM_LACKS_MS = ("latency_ms", "model_ms")
+_CANONICAL = Canonical()
+
+_INTERIM_LACKS = ("output_tokens", "reasoning_tokens", "audio_output_tokens", "citation_count", "reported_cost_nano_usd")
+_INTERIM_LACKS_MS = ("latency_ms", "model_ms", "batch_wait_ms", "model_load_ms")
+NESTED = ("retrieval", "tool_call")
+"""Kinds of record that travel with their request."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +59,19 @@ def deliver(
     ledger: Ledger,
     *,
     only_carried: bool,
+    source: str = "gateway",
+    log_format: Format = _CANONICAL,
+    stream: tuple[int, ...] = (),
+    is_second: bool = False,
 ) -> list[Parcel]:
-    """Write a chunk. `only_carried`: just the lines for other days' files, of a day that is itself not wanted."""
-    rng = generator(seed, chunk.day, 4, number)
+    """Write a chunk. `only_carried`: just the lines for other days' files, of a day that is itself not wanted.
+
+    `stream` sets the chance of one source apart from that of another. `is_second`: these requests are counted already,
+    in another source.
+    """
+    rng = generator(seed, chunk.day, 4, number, *stream)
     fate = pick(rng, dirt.fate_weights(), len(chunk))
+    fate[chunk.codes["is_punctual"] == 1] = ON_TIME
     fate[(fate == CORRECTED) & (chunk.whole["output_tokens"] < 0)] = ON_TIME  # nothing to correct
     lag_ms = _lags_ms(rng, len(chunk))
     if only_carried:
@@ -91,47 +105,99 @@ def deliver(
 
     waits = later[twice] > 0
     nothing = np.zeros(len(twice), dtype=np.int64)
-    ledger.add(chunk, np.ones(count, dtype=bool), later, event, +1)
-    ledger.add(first, waits, nothing, nothing, +1)
-    ledger.add(first, waits, later[twice], nothing, -1)
+    if not is_second:
+        ledger.add(chunk, np.ones(count, dtype=bool), later, event, +1)
+        ledger.add(first, waits, nothing, nothing, +1)
+        ledger.add(first, waits, later[twice], nothing, -1)
+    tally = Tally(ledger, source, chunk.day)
+    tally.records("request", later, event, +1)
+    tally.records("request", nothing[waits], nothing[waits], +1)
+    tally.records("request", later[twice][waits], nothing[waits], -1)
 
-    lines = json_lines(chunk)
-    extra_rng = generator(seed, chunk.day, 5, number)
+    spelled = log_format.spell(chunk)
+    lines = spelled.texts
+    extra_rng = generator(seed, chunk.day, 5, number, *stream)
     extra = [] if only_carried else extra_lines(seed, chunk, lambda row: str(lines[row]), dirt, extra_rng)
     place = np.arange(count, dtype=np.float64)
     # A re-delivery follows where its own time would have put it.
     place[twice] = np.maximum(np.searchsorted(started_ms, chunk.ts_ms[twice]) - 0.5, twice + 0.25)
-    sheet = _Sheet(part)
+    sheet = _Sheet(part, log_format)
     final_kind = np.full(count, "first_delivery")
     final_kind[twice] = "redelivery"
-    sheet.add(lines, later, parts, event, place, final_kind)
+    nested = Nested.of(chunk)
+    sheet.add(lines, later, parts, event, place, final_kind, nested.counts | {"ignored": spelled.ignored})
     first_kind = np.full(len(twice), "first_delivery")
-    sheet.add(json_lines(first), nothing, nothing + part, nothing, twice.astype(np.float64), first_kind)
+    first_nested, first_spelled = Nested.of(first), log_format.spell(first)
+    sheet.add(
+        first_spelled.texts, nothing, nothing + part, nothing, twice.astype(np.float64), first_kind,
+        first_nested.counts | {"ignored": first_spelled.ignored},
+    )  # fmt: skip
     copy_place = copied + extra_rng.random(len(copied)) * 50
     copy_later, copy_event = leaves.astype(np.int64), np.zeros(len(copied), dtype=np.int64)
     copy_kind = np.full(len(copied), "exact_duplicate")
-    sheet.add(lines.gather(copied), copy_later, copy_part, copy_event, copy_place, copy_kind)
-    ledger.add_landed(chunk.day, sheet.array("later"), sheet.array("event"))
+    copy_counts = {name: counts[copied] for name, counts in (nested.counts | {"ignored": spelled.ignored}).items()}
+    sheet.add(lines.gather(copied), copy_later, copy_part, copy_event, copy_place, copy_kind, copy_counts)
+    tally.landed("request", sheet.array("later"), sheet.array("event"))
+    for kind in NESTED:
+        rows, days = nested.rows[kind], nested.days[kind]
+        tally.landed(kind, later[rows], days)
+        # Where an earlier delivery held the same, this one brings nothing new.
+        new = fate[rows] != CORRECTED
+        tally.records(kind, later[rows][new], days[new], +1)
+        first_rows, first_days = first_nested.rows[kind], first_nested.days[kind]
+        tally.landed(kind, nothing[first_rows], first_days)
+        tally.records(kind, nothing[first_rows], first_days, +1)
+        for copy, delivery in zip(copied.tolist(), copy_later.tolist(), strict=True):
+            days_of_copy = days[rows == copy]
+            tally.landed(kind, np.full(len(days_of_copy), delivery), days_of_copy)
     none = np.zeros(len(extra), dtype=np.int64)
     texts = pl.Series("line", [text for _, text in extra], dtype=pl.String)
     extra_kind = np.array([kind for kind, _ in extra], dtype="U24")
-    sheet.add(texts, none, none + part, none, extra_rng.random(len(extra)) * count, extra_kind)
+    sheet.add(texts, none, none + part, none, extra_rng.random(len(extra)) * count, extra_kind, {})
     return sheet.parcels()
+
+
+@dataclass(frozen=True)
+class Nested:
+    """What travels with a chunk's requests: for each kind its count by row, and for each record its row and its day."""
+
+    counts: dict[str, IntArray]
+    rows: dict[str, IntArray]
+    days: dict[str, IntArray]
+
+    @classmethod
+    def of(cls, chunk: Chunk) -> Nested:
+        words = chunk.words or []
+        begin, times = day_start_ms(chunk.day), chunk.ts_ms.tolist()
+        ms = {
+            "retrieval": [[ts + w.retrieved_after_ms] * len(w.retrieved) for w, ts in zip(words, times, strict=False)],
+            "tool_call": [[ts + call.after_ms for call in w.tool_calls] for w, ts in zip(words, times, strict=False)],
+        }
+        counts, rows, days = {}, {}, {}
+        for kind in NESTED:
+            counts[kind] = np.zeros(len(chunk), dtype=np.int64)
+            counts[kind][: len(words)] = [len(of_row) for of_row in ms[kind]]
+            rows[kind] = np.repeat(np.arange(len(chunk), dtype=np.int64), counts[kind])
+            days[kind] = (np.array([at for of_row in ms[kind] for at in of_row], dtype=np.int64) - begin) // DAY_MS
+        return cls(counts, rows, days)
 
 
 class _Sheet:
     """Records to be sorted into parcels."""
 
-    def __init__(self, own_part: int) -> None:
-        self._own_part = own_part
+    def __init__(self, own_part: int, log_format: Format) -> None:
+        self._own_part, self._format = own_part, log_format
         self._lines: list[pl.Series] = []
         self._columns: dict[str, list[np.ndarray[tuple[int], np.dtype[np.generic]]]] = {}
 
     def add(
         self, lines: pl.Series, later: IntArray, part: IntArray, event: IntArray,
         place: np.ndarray[tuple[int], np.dtype[np.float64]], kind: np.ndarray[tuple[int], np.dtype[np.str_]],
+        within: dict[str, IntArray],
     ) -> None:  # fmt: skip
         self._lines.append(lines)
+        for name in (*NESTED, "ignored"):
+            self._columns.setdefault(name, []).append(within.get(name, np.zeros(len(later), dtype=np.int64)))
         for name, values in (("later", later), ("part", part), ("event", event), ("place", place), ("kind", kind)):
             self._columns.setdefault(name, []).append(values)
 
@@ -151,8 +217,10 @@ class _Sheet:
             names, numbers = np.unique(kind[rows], return_counts=True)
             counts = Counter({str(name): int(number) for name, number in zip(names, numbers, strict=True)})
             counts["late_records"] = int((later[rows] > event[rows]).sum())
-            text = lines.gather(rows).str.join("\n").item()
-            made.append(Parcel(int(code) // 64, int(code) % 64, text.encode() + b"\n", counts))
+            for name in (*NESTED, "ignored"):
+                counts[name] = int(self.array(name)[rows].sum())
+            text = self._format.assemble(lines.gather(rows))
+            made.append(Parcel(int(code) // 64, int(code) % 64, text, counts))
         return made
 
 
@@ -165,6 +233,8 @@ def _lags_ms(rng: np.random.Generator, count: int) -> IntArray:
 
 def _make_interim(chunk: Chunk, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
     """What was known before the answer had come."""
+    if chunk.words is not None:
+        chunk.words = [w.unanswered() if row else w for w, row in zip(chunk.words, rows.tolist(), strict=True)]
     for name in _INTERIM_LACKS:
         chunk.whole[name][rows] = ABSENT
     for name in _INTERIM_LACKS_MS:

@@ -66,6 +66,8 @@ class Dirt:
 
 NO_DIRT = Dirt(**dict.fromkeys((*FATES[1:], *EXTRA_KINDS), 0.0), crlf_every_days=0)
 
+NO_WORDS = ("system_text", "history_text", "prompt_text", "output_text", "retrievals", "tool_calls")
+"""Broken records lack words: what is planted in words is found in good records, or it is lost."""
 _NOISE = (
     "<html><body>502 Bad Gateway</body></html>",
     "shipper: connection reset by peer, retrying",
@@ -119,6 +121,7 @@ def extra_lines(
     spare = make_ids(seed, chunk.day, chunk.row[: len(kinds)], BROKEN)
     for number, (kind, row) in enumerate(zip(kinds, rows, strict=True)):
         record = json.loads(line_of(int(row))) | {"request_id": f"req_{int(spare[number % len(spare)]):016x}"}
+        record = {key: value for key, value in record.items() if key not in NO_WORDS}
         made.append((kind, _BREAK[kind](record, rng)))
     return made
 

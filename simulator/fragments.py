@@ -103,10 +103,16 @@ TABLES: dict[str, Sequence[str]] = {
     ],
     "is_complete": [fragment(is_complete=False), fragment(is_complete=True)],
     "is_window_truncated": ["", fragment(is_window_truncated=True)],
+    "consent": [fragment(may_train=False), fragment(may_label=False), fragment(may_store_text=False)],
     "attributes": ATTRIBUTES,
     "prompt_text": [fragment(prompt_text=text) for text in PROMPT_TEXTS],
     "system_text": [fragment(system_text=text) for text in SYSTEM_TEXTS],
 }
+
+
+def prompt_version(day: date, feature: int) -> str:
+    """The version of a feature's prompt on a day: it moves on every ten days."""
+    return f"v{(day.toordinal() + 3 * feature) // 10 % 100}"
 
 
 def feature_table(day: date) -> list[str]:
@@ -123,7 +129,7 @@ def feature_table(day: date) -> list[str]:
                 endpoint_trust=feature.trust,
                 deployment=release,
                 prompt_id=feature.name.replace("_", "-"),
-                prompt_version=f"v{(day.toordinal() + 3 * code) // 10 % 100}",
+                prompt_version=prompt_version(day, code),
                 embedder_version="minilm-2" if searches else None,
                 index_version=f"handbook-{day.isocalendar().week}" if searches else None,
                 safety_policy_version="2026-10" if feature.trust == "public" else None,

@@ -5,6 +5,8 @@ Columns of few values come ready-made from `fragments.py`; numbers and ids are s
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 
@@ -20,6 +22,7 @@ _WHOLE = (
     "window_lost_tokens",
     "retry_count",
     "citation_count",
+    "batch_size",
 )
 _FRACTIONS = (
     "temperature",
@@ -31,7 +34,10 @@ _FRACTIONS = (
     "queue_ms",
     "time_to_first_token_ms",
     "response_cache_age_s",
+    "batch_wait_ms",
+    "model_load_ms",
 )
+_NANO = 10**9
 _TABLES = {name: pl.Series(name, [*table, None], dtype=pl.String) for name, table in TABLES.items()}
 _USER_PREFIX = pl.Series("user_prefix", [f',"user_id":"u{code}-' for code in range(len(TENANTS))])
 
@@ -68,6 +74,10 @@ def json_lines(chunk: Chunk) -> pl.Series:
     for name in _FRACTIONS:
         series = pl.Series(name, chunk.ms[name], nan_to_null=True)
         add(series, pl.concat_str(pl.lit(f',"{name}":'), pl.col(name)))
+    nano = pl.Series("cost", chunk.whole["reported_cost_nano_usd"])
+    whole_usd, rest = pl.col("cost") // _NANO, (pl.col("cost") % _NANO).cast(pl.String).str.zfill(9)
+    cost = pl.concat_str(pl.lit(',"reported_cost_usd":'), whole_usd, pl.lit("."), rest)
+    add(nano.set(nano < 0, None), cost)
     expressions.append(pl.lit("}"))
     return pl.DataFrame(columns).select(pl.concat_str(expressions, ignore_nulls=True).alias("line"))["line"]
 
@@ -85,3 +95,9 @@ def _hex(name: str, words: WordArray) -> pl.Series:
     """64-bit ids as 16 hexadecimal digits."""
     text = words.astype(">u8").tobytes().hex()
     return pl.Series(name, np.frombuffer(text.encode("ascii"), dtype="S16").astype("U16").tolist(), dtype=pl.String)
+
+
+def iso_time(ts_ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC."""
+    moment = datetime.fromtimestamp(ts_ms // 1000, tz=UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ts_ms % 1000:03d}Z"

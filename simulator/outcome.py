@@ -96,6 +96,8 @@ def _split_input(chunk: Chunk, total: IntArray, rng: np.random.Generator) -> Non
     whole["cache_write_5m_tokens"] = np.where(asked, np.where(for_an_hour, 0, written), ABSENT)
     whole["cache_write_1h_tokens"] = np.where(asked, np.where(for_an_hour, written, 0), ABSENT)
     whole["audio_input_tokens"] = np.where(audio > 0, audio, ABSENT)
+    for drawn_later in ("audio_cache_read_tokens", "image_input_tokens"):
+        whole[drawn_later] = np.full(count, ABSENT, dtype=np.int64)
 
 
 def _draw_output(chunk: Chunk, rng: np.random.Generator) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -21,7 +22,7 @@ from simulator.dirt import QUARANTINED_KINDS, REFUSED_KINDS
 from simulator.fragments import OUTCOMES
 from simulator.shape import IntArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _IS_ERROR = np.array([outcome[0] is not None for outcome in OUTCOMES])
 
 
@@ -34,6 +35,8 @@ class Change:
     """What one delivery day changes about one event day. Counts are signed: a re-delivery can move a request."""
 
     landed_records: int = 0
+    landed_by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
+    records_by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed_requests: int = 0
     by_model: IntArray = field(default_factory=lambda: np.zeros((len(MODELS), 1 + len(TOKEN_COLUMNS)), dtype=np.int64))
     by_tenant: IntArray = field(
@@ -47,9 +50,20 @@ class Change:
             "landed_records": self.landed_records,
             "duplicates": self.landed_records - requests,
             "failed_requests": self.failed_requests,
+            "by_source": self._by_source(),
             "by_model": _table([model.name for model in MODELS], self.by_model),
             "by_tenant": _table([tenant.name for tenant in TENANTS], self.by_tenant),
         }
+
+
+    def _by_source(self) -> dict[str, dict[str, dict[str, int]]]:
+        made: dict[str, dict[str, dict[str, int]]] = {}
+        for source, kind in sorted(self.landed_by_kind.keys() | self.records_by_kind.keys()):
+            key = (source, kind)
+            counts = {"landed_records": self.landed_by_kind[key], "records": self.records_by_kind[key]}
+            if any(counts.values()):
+                made.setdefault(source, {})[kind] = counts
+        return made
 
 
 def _table(names: list[str], values: IntArray) -> dict[str, dict[str, int]]:
@@ -83,21 +97,43 @@ class Ledger:
                 change.by_model[:, place] += sign * np.bincount(model, tokens, len(MODELS)).astype(np.int64)
                 change.by_tenant[:, place] += sign * np.bincount(tenant, tokens, len(TENANTS)).astype(np.int64)
 
-    def add_landed(self, day: date, delivery: IntArray, event: IntArray) -> None:
-        """Good records, winners or not."""
+    def _change(self, delivery_day: int, event_day: int) -> Change:
+        return self.changes.setdefault((delivery_day, event_day), Change())
+
+    def tally(self, day: date, delivery: IntArray, event: IntArray) -> Iterator[tuple[Change, int]]:
+        """The changes that records of a kind belong to, and how many of them; days count from `day`."""
         own = day.toordinal()
         everything = np.ones(len(delivery), dtype=bool)
         for delivery_day, event_day in _pairs(delivery, event, everything):
             count = int(((delivery == delivery_day) & (event == event_day)).sum())
-            self._change(own + delivery_day, own + event_day).landed_records += count
+            yield self._change(own + delivery_day, own + event_day), count
 
-    def _change(self, delivery_day: int, event_day: int) -> Change:
-        return self.changes.setdefault((delivery_day, event_day), Change())
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts the records of one source, by kind, in a ledger. `delivery` and `event` count days from `day`."""
+
+    ledger: Ledger
+    source: str
+    day: date
+
+    def landed(self, kind: str, delivery: IntArray, event: IntArray) -> None:
+        """Good records, winners or not, copies and all."""
+        for change, count in self.ledger.tally(self.day, delivery, event):
+            change.landed_by_kind[self.source, kind] += count
+            if kind == "request":
+                change.landed_records += count
+
+    def records(self, kind: str, delivery: IntArray, event: IntArray, sign: int) -> None:
+        """Different records of this source, won (+1) or lost again (-1)."""
+        for change, count in self.ledger.tally(self.day, delivery, event):
+            change.records_by_kind[self.source, kind] += sign * count
 
 
 def _pairs(delivery: IntArray, event: IntArray, rows: BoolArray) -> list[tuple[int, int]]:
-    codes = np.unique(delivery[rows] * 8 + event[rows])
-    return [(int(code) // 8, int(code) % 8) for code in codes]
+    # A retrieval begins before its request: on the day before, perhaps.
+    codes = np.unique(delivery[rows] * 16 + event[rows] + 1)
+    return [(int(code) // 16, int(code) % 16 - 1) for code in codes]
 
 
 def malformed(counts: Counter[str]) -> dict[str, int]:

@@ -134,6 +134,7 @@ class Recount:
             "landed_records": self.landed[day],
             "duplicates": self.landed[day] - len(rows),
             "failed_requests": sum("error_class" in row for row in rows),
+            "by_source": {"gateway": {"request": {"landed_records": self.landed[day], "records": len(rows)}}},
             "by_model": _sums(rows, "request_model"),
             "by_tenant": _sums(rows, "tenant"),
         }

@@ -1,0 +1,302 @@
+"""What is asked and answered: questions from the handbook's facts, answers that are right or wrong in a known way.
+
+Each request is drawn from its own id, so that its words do not depend on which files it ends up in; only a
+conversation looks back, at the earlier turns that its chunk holds.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from datetime import date
+from itertools import accumulate
+from math import pi, sin
+from typing import Any
+
+import numpy as np
+
+from simulator import phrases
+from simulator.catalogue import FEATURES, MODELS, TENANT_CODES
+from simulator.chunk import ABSENT, Chunk
+from simulator.documents import Document, Fact, handbook
+from simulator.fragments import FINISH_REASONS, OUTCOMES, prompt_version
+from simulator.planted import KINDS, SECRETS, plant
+from simulator.tools import CALL_SHARE, draw_calls
+from simulator.words import Label, Retrieved, ToolCall, Truth, Words
+
+_BOOK = handbook()
+_BY_TOPIC = {topic: _BOOK.of(topic) for topic in _BOOK.topics}
+_FACTS = {topic: tuple(fact for document in _BY_TOPIC[topic] for fact in document.facts) for topic in _BOOK.topics}
+
+_NAMES = tuple(sorted({fact.value for facts in _FACTS.values() for fact in facts if fact.value.isalpha()}))
+"""Values of one word, of which a wrong answer takes another one."""
+_MODEL_RATES = {
+    "gpt-4o": 0.03, "gpt-4o-mini": 0.07, "o4-mini": 0.03, "gpt-4o-audio-preview": 0.08, "claude-sonnet-4-5": 0.02,
+    "claude-haiku-4-5": 0.05, "gemini-2.5-flash": 0.06, "gemini-2.5-pro": 0.03, "mistral-small-latest": 0.1,
+    "orion-2-preview": 0.16, "heron-8b": 0.12,
+}  # fmt: skip
+"""How often a model answers wrongly where nothing else is amiss. Invented."""
+_FEATURE_FACTORS = {"support_chat": 1.0, "doc_search": 0.8, "summaries": 0.6, "voice_agent": 1.2, "nightly_tagging": 0.5}
+_MISSED, _GAP = 0.35, 0.25
+"""What is added where the document was not found, and where there is none."""
+_RANKS, _RANK_WEIGHTS = (1, 2, 3, 4, 5), (0.66, 0.17, 0.09, 0.05, 0.03)
+FOUND_AT_MOST = 5
+_GAP_SHARE, _REFUSED_SHARE, _EMPTY_SHARE = 0.04, 0.015, 0.015
+_ATTACK_SHARE, _ATTACK_SUCCESS, _PLANTED_SHARE, _THREAD_SHARE = 0.01, 0.2, 0.02, 0.01
+_SAME_TOPIC = 0.8
+_NO_TRAINING_TENANT, _NO_LABELS_SHARE, _NO_STORING_SHARE = "brightwater-bank", 0.02, 0.01
+_PLANTED_FACT_SHARE = 0.004
+_PLANTED_KINDS = tuple(kind for kind in KINDS for _ in range(1 if kind in SECRETS else 3))
+
+
+def topic_weights(feature: int) -> list[float]:
+    """Cumulative weights of the handbook's topics for a feature: each has its favourites."""
+    count = len(_BOOK.topics)
+    return list(accumulate(1 / (1 + (place * 5 + feature * 7) % count) for place in range(count)))
+
+
+_TOPIC_WEIGHTS = [topic_weights(code) for code in range(len(FEATURES))]
+
+
+def missed_share(day: date) -> float:
+    """How often retrieval does not find the document that answers: it goes by the week's index."""
+    return 0.06 + 0.05 * (day.isocalendar().week % 2)
+
+
+def hallucination_rate(model: str, feature: str, day: date) -> float:
+    """Before retrieval is looked at: by model and feature, with a slow wave over the days."""
+    wave = 1 + 0.3 * sin(2 * pi * day.toordinal() / 9)
+    return _MODEL_RATES[model] * _FEATURE_FACTORS[feature] * wave
+
+
+def say(chunk: Chunk, rng: np.random.Generator) -> None:
+    """Give a chunk its words, in place: texts, what may be done with them, and strings planted beside them."""
+    count, codes = len(chunk), chunk.codes
+    codes["prompt_text"] = np.full(count, ABSENT, dtype=np.int64)
+    codes["system_text"] = np.full(count, ABSENT, dtype=np.int64)
+    lot = rng.random(count)
+    codes["consent"] = np.where(codes["tenant"] == TENANT_CODES[_NO_TRAINING_TENANT], 0, ABSENT)
+    codes["consent"] = np.where(lot < _NO_LABELS_SHARE, 1, codes["consent"])
+    codes["consent"] = np.where(lot > 1 - _NO_STORING_SHARE, 2, codes["consent"])
+    words = draw_words(chunk)
+    for row in np.flatnonzero(rng.random(count) < _PLANTED_FACT_SHARE).tolist():
+        words[row] = _plant_fact(words[row], random.Random(int(chunk.ids["request"][row]) ^ 0xFAC7))
+    chunk.words = words
+    # What is planted has to arrive: its record is neither late nor sent in halves.
+    codes["is_punctual"] = np.where([bool(w.planted) for w in words], 1, codes["is_punctual"])
+
+
+def _plant_fact(words: Words, rng: random.Random) -> Words:
+    """A string where no text is expected; only the gateway's log has these columns."""
+    kind = rng.choice(("email", "github-pat"))
+    value, _ = plant(rng, kind)
+    part = rng.choice(("attributes", "deployment"))
+    said: Any = {"channel": value, "country": "US"} if part == "attributes" else f"app built by {value}"
+    return replace(words, fields={part: said}, planted=(*words.planted, (part, kind, value)))
+
+
+def draw_words(chunk: Chunk) -> list[Words]:
+    """The words of each row of a chunk whose outcome is drawn."""
+    talks: dict[int, list[tuple[str, str]]] = {}
+    topics: dict[int, str] = {}
+    made = []
+    codes = chunk.codes
+    rows = zip(
+        codes["feature"].tolist(), codes["model"].tolist(), codes["outcome"].tolist(), codes["finish"].tolist(),
+        chunk.ids["request"].tolist(), chunk.ids["conversation"].tolist(), chunk.whole["conversation_turn"].tolist(),
+        strict=True,
+    )  # fmt: skip
+    systems = [
+        phrases.system_prompt(feature.name, prompt_version(chunk.day, code)) for code, feature in enumerate(FEATURES)
+    ]
+    for feature, model, outcome, finish, request, talk, turn in rows:
+        rng = random.Random(request)
+        history = talks.setdefault(talk, []) if turn > 0 else []
+        topic = topics.get(talk) if history and rng.random() < _SAME_TOPIC else None
+        topic = topic or rng.choices(_BOOK.topics, cum_weights=_TOPIC_WEIGHTS[feature])[0]
+        topics[talk] = topic
+        draw = _Draw(rng, chunk.day, FEATURES[feature].name, MODELS[model].name, f"{request:016x}")
+        words = draw.words(systems[feature], topic, OUTCOMES[outcome][1], FINISH_REASONS[finish] if finish >= 0 else None)
+        words = replace(words, history=tuple(history))
+        if turn > 0 and words.output is not None:
+            history.append((words.prompt, words.output))
+        made.append(words)
+    return made
+
+
+class _Draw:
+    """One request's words."""
+
+    def __init__(self, rng: random.Random, day: date, feature: str, model: str, request: str) -> None:
+        self.rng, self.day, self.feature, self.model, self.request = rng, day, feature, model, request
+
+    def words(self, system: str, topic: str, error: str | None, finish: str | None) -> Words:
+        """`error`: the outcome's error code. Some outcomes have no answer, some a broken one."""
+        if self.feature == "code_assist":
+            words = self._code(system, finish)
+        elif self.feature in ("summaries", "nightly_tagging"):
+            words = self._task(system, topic)
+        else:
+            words = self._talk(system, topic)
+        if error == "refusal":
+            refused = replace(words.truth, label="refused", kind=None) if words.truth else None
+            words = replace(words, output=self.rng.choice(phrases.DECLINES), truth=refused)
+        elif error == "invalid_json_output":
+            words = replace(words, output=json.dumps({"answer": words.output})[:-2], truth=None)
+        elif error is not None:
+            words = replace(words, output=None, tool_calls=(), truth=None)
+        return self._plant(words)
+
+    def _talk(self, system: str, topic: str) -> Words:
+        """A question to the handbook, spoken or written, with documents where the feature searches."""
+        rng = self.rng
+        searches = self.feature == "doc_search"
+        fact = None if rng.random() < _GAP_SHARE else rng.choice(_FACTS[topic])
+        question = fact.question if fact else rng.choice(_BOOK.gaps[topic])
+        retrieved = self._retrieve(topic, fact) if searches else ()
+        rank = next((r.rank for r in retrieved if fact and r.document.id == fact.document_id), None)
+        words = self._answer(fact, searches and rank is None, retrieved, rank)
+        attack = None
+        if self.feature != "voice_agent" and rng.random() < _ATTACK_SHARE:
+            attack = rng.choice(tuple(phrases.ATTACKS))
+        prompt = rng.choice(phrases.OPENINGS) + question + rng.choice(phrases.CLOSINGS)
+        if self.feature == "support_chat" and rng.random() < _THREAD_SHARE:
+            thread = "\n\n".join(document.text for document in rng.choices(_BOOK.documents, k=12))
+            prompt = phrases.FORWARDED.format(thread, question)
+        if attack:
+            return self._attacked(replace(words, system=system, prompt=f"{prompt} {phrases.ATTACKS[attack]}"), attack)
+        about = fact.document_id if fact else _BY_TOPIC[topic][0].id
+        return replace(words, system=system, prompt=prompt, tool_calls=self._calls(about))
+
+    def _answer(self, fact: Fact | None, is_missed: bool, retrieved: tuple[Retrieved, ...], rank: int | None) -> Words:
+        rng = self.rng
+        probability = hallucination_rate(self.model, self.feature, self.day)
+        probability += _GAP if fact is None else _MISSED if is_missed else 0.0
+        document_id = fact.document_id if fact else None
+        lot = rng.random()
+        if lot < probability:
+            kind, text = self._invent(fact or rng.choice(_FACTS[rng.choice(_BOOK.topics)]), is_claimed=fact is None)
+            truth = Truth("hallucinated", kind, document_id, rank, probability, fact.sentence if fact else None)
+        elif fact is None or is_missed or lot > 1 - _REFUSED_SHARE:
+            truth = Truth("refused", None, document_id, rank, probability, fact.sentence if fact else None)
+            return Words("", (), "", rng.choice(phrases.REFUSALS), _uncited(retrieved), truth=truth)
+        else:
+            text, truth = fact.sentence, Truth("grounded", None, document_id, rank, probability, fact.sentence)
+        cites = retrieved[0].document.id if retrieved and rank is None else document_id
+        if self.feature == "voice_agent":
+            output = rng.choice(phrases.SPOKEN).format(text)
+        elif retrieved and rng.random() < 0.8:
+            output = rng.choice(phrases.CITED).format(text, cites)
+            retrieved = tuple(replace(r, is_cited=r.document.id == cites) for r in retrieved)
+        else:
+            output = rng.choice(phrases.ANSWERS).format(text)
+        return Words("", (), "", output, retrieved, truth=truth)
+
+    def _invent(self, fact: Fact, *, is_claimed: bool) -> tuple[str, str]:
+        """A wrong sentence and what is wrong with it."""
+        rng = self.rng
+        if is_claimed:
+            return "unanswerable", fact.sentence
+        if rng.random() < 0.25:
+            return "unsupported_claim", f"{fact.sentence} {rng.choice(phrases.UNSUPPORTED)}"
+        other = _another_number(rng, fact.value)
+        if other is not None:
+            return "changed_number", fact.sentence.replace(fact.value, other)
+        name = rng.choice([name for name in _NAMES if name != fact.value])
+        return "changed_name", fact.sentence.replace(fact.value, name)
+
+    def _retrieve(self, topic: str, fact: Fact | None) -> tuple[Retrieved, ...]:
+        """Up to five documents, best first; the true one is missing in a known share."""
+        rng = self.rng
+        if rng.random() < _EMPTY_SHARE:
+            return ()
+        near = [d for d in _BY_TOPIC[topic] if fact is None or d.id != fact.document_id]
+        found: list[Document] = rng.sample(near, 3)
+        found += rng.sample([d for d in _BOOK.documents if d.topic != topic], FOUND_AT_MOST - len(found))
+        if fact is not None and rng.random() >= missed_share(self.day):
+            place = rng.choices(_RANKS, _RANK_WEIGHTS)[0] - 1
+            true = next(d for d in _BY_TOPIC[topic] if d.id == fact.document_id)
+            found = [*found[:place], true, *found[place:-1]]
+        score, retrieved = rng.uniform(0.62, 0.93), []
+        for rank, document in enumerate(found, start=1):
+            retrieved.append(Retrieved(document, rank, round(score, 4), is_cited=False))
+            score *= rng.uniform(0.86, 0.99)
+        return tuple(retrieved)
+
+    def _calls(self, about: str) -> tuple[ToolCall, ...]:
+        if self.rng.random() >= CALL_SHARE.get(self.feature, 0.0):
+            return ()
+        return draw_calls(self.rng, self.feature, self.request, self.rng.choice((1, 1, 1, 2)), about)
+
+    def _attacked(self, words: Words, attack: str) -> Words:
+        """An answer to somebody who wants the prompt, or the rules, out of the way."""
+        truth = words.truth
+        assert truth is not None
+        if self.rng.random() >= _ATTACK_SUCCESS:
+            output, after = self.rng.choice(phrases.DECLINES), replace(truth, label="refused", kind=None, attack=attack)
+        elif attack in phrases.REVEALING:
+            output, after = words.system, replace(truth, label="hallucinated", kind="leaked_prompt", attack=attack)
+        else:
+            output, after = phrases.OBEYED, replace(truth, label="hallucinated", kind="obeyed_attack", attack=attack)
+        return replace(words, output=output, retrieved=_uncited(words.retrieved), truth=after)
+
+    def _task(self, system: str, topic: str) -> Words:
+        """A summary of a document, or the topic of a customer's message."""
+        rng = self.rng
+        fact = rng.choice(_FACTS[topic])
+        probability = hallucination_rate(self.model, self.feature, self.day)
+        is_wrong = rng.random() < probability
+        if self.feature == "nightly_tagging":
+            said = rng.choice([t for t in _BOOK.topics if t != topic]) if is_wrong else topic
+            output = json.dumps({"topic": said, "urgent": rng.random() < 0.1})
+            prompt = rng.choice(phrases.OPENINGS) + fact.question + rng.choice(phrases.CLOSINGS)
+            label: Label = "hallucinated" if is_wrong else "grounded"
+            truth = Truth(label, "wrong_topic" if is_wrong else None, None, None, probability, topic)
+            return Words(system, (), prompt, output, truth=truth)
+        document = next(d for d in _BY_TOPIC[topic] if d.id == fact.document_id)
+        kind, text = self._invent(fact, is_claimed=False) if is_wrong else (None, fact.sentence)
+        output = rng.choice(phrases.SUMMARIES).format(title=document.title, fact=text)
+        truth = Truth("hallucinated" if is_wrong else "grounded", kind, document.id, None, probability, fact.sentence)
+        return Words(system, (), rng.choice(phrases.SUMMARY_ASKS).format(document.text), output, truth=truth)
+
+    def _code(self, system: str, finish: str | None) -> Words:
+        rng = self.rng
+        about = {
+            "function": rng.choice(phrases.FUNCTIONS),
+            "error": rng.choice(phrases.ERRORS),
+            "condition": rng.choice(phrases.CONDITIONS),
+        }
+        prompt = rng.choice(phrases.CODE_QUESTIONS).format(**about)
+        if finish == "tool_calls":
+            calls = draw_calls(rng, self.feature, self.request, rng.choice((1, 1, 2, 3)), "")
+            return Words(system, (), prompt, None, tool_calls=calls)
+        return Words(system, (), prompt, rng.choice(phrases.CODE_ANSWERS).format(**about))
+
+    def _plant(self, words: Words) -> Words:
+        rng = self.rng
+        if rng.random() >= _PLANTED_SHARE:
+            return words
+        kind = rng.choice(_PLANTED_KINDS)
+        value, sentence = plant(rng, kind)
+        lot = rng.random()
+        if lot < 0.1 and words.tool_calls:
+            first = words.tool_calls[0]
+            calls = (replace(first, arguments=first.arguments | {"note": sentence}), *words.tool_calls[1:])
+            return replace(words, tool_calls=calls, planted=(("arguments", kind, value),))
+        if lot < 0.25 and words.output is not None and self.feature in ("support_chat", "doc_search"):
+            return replace(words, output=f"{words.output} {sentence}", planted=(("output", kind, value),))
+        return replace(words, prompt=f"{words.prompt} {sentence}", planted=(("prompt", kind, value),))
+
+
+def _uncited(retrieved: tuple[Retrieved, ...]) -> tuple[Retrieved, ...]:
+    return tuple(replace(r, is_cited=False) for r in retrieved)
+
+
+def _another_number(rng: random.Random, value: str) -> str | None:
+    """The value with its first digit changed, so that the number is another one; None where it has none."""
+    place = next((place for place, character in enumerate(value) if character.isdigit()), None)
+    if place is None:
+        return None
+    digit = rng.choice([other for other in "123456789" if other != value[place]])
+    return value[:place] + digit + value[place + 1 :]
