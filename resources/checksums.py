@@ -21,7 +21,7 @@ _CARD_NETWORKS = re.compile(
     | 3(?:0[0-5]|[689]\d)\d{11}(?:\d{2})?                                  # Diners Club: 14, 16
     | (?:2131|1800)\d{11} | 35\d{14}                                       # JCB
     | (?:6011|64[4-9]\d|65\d\d|62\d\d|81\d\d)\d{12,15}                     # Discover, UnionPay
-    | (?:50|5[6-9]|6[0-9])\d{10,17}                                        # Maestro and others
+    | (?:50\d\d|5[6-9]\d\d|6\d{3}|0604)\d{8,15}                                     # Maestro and others
     | 220[0-4]\d{12,15}                                                    # Mir
     """,
     re.X,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 _GAP = "[ \u00a0\u2009\u202f\u2010-\u2015()./-]"
 _CANDIDATE = re.compile(
-    rf"(?<![\w,/:$€£#=_*^])(?<!\d[.-])(?:\+|\(\+)?\(?\d(?:{_GAP}{{0,3}}\d){{6,14}}"
+    rf"(?<![\w/:$€£#=_*^])(?<!\d[.,-])(?:\+|\(\+)?\(?\d(?:{_GAP}{{0,3}}\d){{6,14}}"
     r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?(?![\w%°^]|[.,:/-]\d)",
     re.I,
 )
@@ -22,16 +22,16 @@ _SURE = re.compile(
     (?:(?:\+|00)?1[ .-])? (?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[.-]) [2-9]\d\d [ .-] \d{4}
     | (?:(?:\+|00)?1[ ])? [2-9]\d\d [ ] [2-9]\d\d [ -] \d{4}
     | \(?\+ \d [\d ()./-]{6,20}
-    | \(0?\d{1,4}\) [ ]? \d{2,5} (?:[ .-]\d{2,5}){1,3}
-    | 0\d{1,4} (?:(?P<gap>[ .]) \d{2,4}) (?:(?P=gap)\d{2,4}){1,4}
-    | 0\d{2,4} [ -/] \d{5,8}
+    | \(0?\d{1,4}\) [ ]? (?:\d{2,5} (?:[ .-]\d{2,5}){1,3} | \d{5,8})
+    | (?=(?:\D*\d){9,12}\D*$) (?!\d{5}[ ]\d{4}$) 0[1-9]\d{0,3} (?:[ ./-] \d{2,8}){1,4}
     | \d\d-\d\d-\d\d-\d\d
     """,
     re.X,
 )
 _WORD_BEFORE = re.compile(
     r"phone|mobile|\bcell\b|\btel\b|telefon|handy|fax|\bcall\b|calling|dial|text me|\bsms\b|whatsapp|\breach\b|hotline"
-    r"|voicemail|contact|desk|office|messages? (?:to|on|at)|messages on my|answering|registered|ring me|pager|switchboard",
+    r"|voicemail|contact|messages? (?:to|on|at)|messages on my|answering|registered|ring me|pager|switchboard"
+    r"|\b(?:desk|office|home|work|direct)\W{0,4}$",
     re.I,
 )
 _WORD_AFTER = re.compile(r"\W{0,3}(?:office|fax|mobile|cell|home|work|phone|desk|direct)\b", re.I)
@@ -42,7 +42,8 @@ _NOT_A_PHONE = re.compile(
     | \d+\.\d+                                                         # a decimal number
     | \d{1,3}(?:\.\d{3})+ | \d{1,3}(?:[ ]\d{3})*[ ]000                 # thousands
     | (?:\d{1,3}\.){3}\d{1,3}                                          # an IP address
-    | (?:\d{1,2}[ ]){3,}.*                                             # a row of small numbers
+    | \d{5}-\d{4}                                                      # a ZIP code
+    | (?:\d[ ]){3,}.*                                                 # a row of small numbers
     """,
     re.X,
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -23,14 +23,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources import secret_rules
+from resources.gate_sweep import GateSweep
 from resources.name_recognition import NameFinder, names_in
-from resources.redaction_patterns import FINDERS, GATE_NEEDS, GATES, KINDS, OPTIONAL_KINDS, Finder
+from resources.redaction_finder import Finder, Gate
+from resources.redaction_patterns import FINDERS, KINDS, OPTIONAL_KINDS
 from resources.redaction_seed import CustomPattern, RedactionRules, load
 from resources.warehouse import Connection
 
 Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
 SECRET = "SECRET"
-_ROWS = "texts_to_redact"
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,7 @@ class Find:
     counted_as: str
 
 
-@dataclass(frozen=True)
-class _Search:
-    """Finders behind gates: they run where one of the RE2 expressions matches.
-
-    `needs` are plain texts of which one must occur before the gates are worth running; `is_rare` says that the gates
-    seldom open, so that they are tried one by one only where their union matches.
-    """
-
-    gates: tuple[str, ...]
-    finders: tuple[Callable[[str], Iterator[Find]], ...]
-    needs: tuple[str, ...] = ()
-    is_rare: bool = False
+FindIn = Callable[[str], Iterator[Find]]
 
 
 class Redactor:
@@ -62,9 +52,9 @@ class Redactor:
 
     def __init__(self, con: Connection, *, ner: bool = False, rules: RedactionRules | None = None):
         rules = load() if rules is None else rules
-        self._con = con
-        self._searches = tuple(_searches(rules))
-        self._sweep_sql, self._sweep_parameters = _sweep_statement(self._searches)
+        searches = list(_searches(rules))
+        self._sweep = GateSweep(con, [gates for gates, _ in searches])
+        self._finders = [finders for _, finders in searches]
         self._names: NameFinder | None = names_in(rules.names) if ner else None
         kinds = {SECRET, *KINDS, *(custom.kind for custom in rules.custom), *rules.names.kinds}
         self._placeholder = re.compile(f"<(?:{'|'.join(sorted(kinds))})>")
@@ -119,16 +109,23 @@ class Redactor:
         clean[list(self._redacted(column))] = False
         return pa.array(clean)
 
+    def finds(self, column: pa.Array | pa.ChunkedArray) -> Iterator[tuple[int, str, list[Find]]]:
+        """(position, text, finds) of the texts in which anything is found; finds may overlap, and be placeholders."""
+        opened = dict(self._sweep.open(column))
+        positions = np.flatnonzero(pc.is_valid(column)).tolist() if self._names else list(opened)
+        for position, text in zip(positions, column.take(pa.array(positions, pa.int64())).to_pylist(), strict=True):
+            finds = list(self._finds(text, opened.get(position, 0)))
+            if finds:
+                yield position, text, finds
+
     def _redacted(self, column: pa.Array | pa.ChunkedArray) -> dict[int, tuple[str, Counter[str]]]:
         """The redacted text and the finds, by position, of the values that have any."""
         changed: dict[int, tuple[str, Counter[str]]] = {}
         positions = np.arange(len(column))
         while len(positions):
-            texts = column
             redacted: dict[int, str] = {}
-            for place, flags in self._sweep(texts):
-                text = texts[place].as_py()
-                new = _replace(text, list(self._finds(text, flags)), self._placeholder)
+            for place, text, finds in self.finds(column):
+                new = _replace(text, finds, self._placeholder)
                 if new is None:
                     continue
                 position = int(positions[place])
@@ -139,33 +136,20 @@ class Redactor:
             column = pa.array(redacted.values(), pa.string())
         return changed
 
-    def _sweep(self, column: pa.Array | pa.ChunkedArray) -> list[tuple[int, int]]:
-        """(position, flags) of the values for which a gate is open, one bit a search."""
-        if self._names:
-            everything = (1 << len(self._searches)) - 1
-            return [(position, everything) for position in np.flatnonzero(pc.is_valid(column)).tolist()]
-        rows = pa.table([pa.array(np.arange(len(column))), column], names=["position", "text"])
-        self._con.register(_ROWS, rows)
-        try:
-            return self._con.execute(self._sweep_sql, self._sweep_parameters).fetchall()
-        finally:
-            self._con.unregister(_ROWS)
-
     def _finds(self, text: str, flags: int) -> Iterator[Find]:
-        for bit, search in enumerate(self._searches):
+        for bit, finders in enumerate(self._finders):
             if flags >> bit & 1:
-                for finder in search.finders:
-                    yield from finder(text)
+                for find_in in finders:
+                    yield from find_in(text)
         if self._names:
             yield from (Find(start, end, kind, kind) for kind, start, end in self._names(text))
 
     def _redacted_json(self, value: str) -> tuple[str, Counter[str]] | None:
-        try:
-            document = json.loads(value)
-        except ValueError:
-            return self._redacted(pa.array([value])).get(0)
         counts: Counter[str] = Counter()
-        redacted = self._redacted_node(document, "", counts)
+        try:
+            redacted = self._redacted_node(json.loads(value), "", counts)
+        except (ValueError, RecursionError):  # no JSON, or nested beyond reason: a text like any other
+            return self._redacted(pa.array([value])).get(0)
         return (json.dumps(redacted, ensure_ascii=False), counts) if counts else None
 
     def _redacted_node(self, node: Any, key: str, counts: Counter[str]) -> Any:
@@ -191,59 +175,34 @@ class Redactor:
         return found[0][len(label) :]
 
 
-def _searches(rules: RedactionRules) -> Iterator[_Search]:
-    taken = [f for f in FINDERS if f.kind not in rules.leave and (f.kind not in OPTIONAL_KINDS or f.kind in rules.also)]
-    for name, gate in GATES.items():
-        finders = tuple(partial(_found, f) for f in taken if f.gate == name)
-        if finders:
-            yield _Search((gate,), finders, GATE_NEEDS.get(name, ()), is_rare=name not in GATE_NEEDS)
-    yield _Search(secret_rules.gates(), (_secrets,))
-    for custom in rules.custom:
-        yield _Search((custom.pattern,), (_custom_finder(custom),))
+def _searches(rules: RedactionRules) -> Iterator[tuple[tuple[Gate, ...], tuple[FindIn, ...]]]:
+    """Gates, and what is tried on a text for which one of them is open."""
+    by_gate: dict[Gate, list[FindIn]] = {}
+    for finder in FINDERS:
+        if finder.kind in rules.also or finder.kind not in rules.leave | OPTIONAL_KINDS:
+            by_gate.setdefault(finder.gate, []).append(partial(_found, finder))
+    for gate, finders in by_gate.items():
+        yield (gate,), tuple(finders)
+    yield tuple(Gate(expression) for expression in secret_rules.gates()), (_secrets,)
+    if rules.custom:
+        yield tuple(Gate(custom.pattern) for custom in rules.custom), tuple(map(_custom_finder, rules.custom))
 
 
 def _found(finder: Finder, text: str) -> Iterator[Find]:
-    return (Find(start, end, finder.kind, finder.count_name) for start, end in finder.spans(text))
+    return (Find(start, end, finder.kind, finder.counted_as or finder.kind) for start, end in finder.spans(text))
 
 
 def _secrets(text: str) -> Iterator[Find]:
     return (Find(start, end, SECRET, f"{SECRET}:{rule}") for rule, start, end in secret_rules.secrets(text))
 
 
-def _custom_finder(custom: CustomPattern) -> Callable[[str], Iterator[Find]]:
+def _custom_finder(custom: CustomPattern) -> FindIn:
     regex = secret_rules.compiled(custom.pattern)
 
     def find(text: str) -> Iterator[Find]:
         return (Find(m.start(), m.end(), custom.kind, custom.kind) for m in regex.finditer(text) if m.end() > m.start())
 
     return find
-
-
-def _sweep_statement(searches: Sequence[_Search]) -> tuple[str, dict[str, str]]:
-    """A SELECT of the positions of the texts with an open gate, with one bit a search; every expression is bound."""
-    parameters: dict[str, str] = {}
-
-    def bound(text: str) -> str:
-        parameters[f"p{len(parameters)}"] = text
-        return f"$p{len(parameters) - 1}"
-
-    def flag(bit: int, search: _Search) -> str:
-        # CASE, not AND and OR: it leaves out the rows that an earlier condition has decided.
-        gates = " ".join(f"when regexp_matches(text, {bound(gate)}) then {1 << bit}" for gate in search.gates)
-        opened = f"case {gates} else 0 end"
-        if not search.needs:
-            return opened
-        needed = " or ".join(f"contains(text, {bound(need)})" for need in search.needs)
-        return f"case when {needed} then {opened} else 0 end"
-
-    flags = [flag(bit, search) for bit, search in enumerate(searches) if not search.is_rare]
-    rare = [(bit, search) for bit, search in enumerate(searches) if search.is_rare]
-    if rare:
-        union = "|".join(f"(?:{gate})" for _, search in rare for gate in search.gates)
-        each = " + ".join(flag(bit, search) for bit, search in rare)
-        flags.append(f"case when regexp_matches(text, {bound(union)}) then {each} else 0 end")
-    summed = "\n  + ".join(f"cast({flag} as bigint)" for flag in flags)
-    return f"select position, flags from (select position, {summed} as flags from {_ROWS}) where flags > 0", parameters
 
 
 def _replace(text: str, finds: list[Find], placeholder: re.Pattern[str]) -> tuple[str, Counter[str]] | None:
