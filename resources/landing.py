@@ -12,9 +12,8 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,27 +25,30 @@ from resources.capture import CapturePolicy
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
 from resources.keyring import Keyring
+from resources.landing_area import Candidate, landing_area
 from resources.record_typing import TypingFailed
+from resources.redaction import Redactor
 from resources.sources import Source
 from resources.stage_writer import LANDED, QUARANTINE, TEXTS
-from resources.staged_file import StagedFile, StageIncomplete
+from resources.staged_file import StagedFile, StageIncomplete, rows_of
 from resources.staging import FileStillWritten, StagingRules, stage_file
 from resources.store import Store
 from resources.table_store import CommitConflict, arrow_schema
 from resources.unread_keys import CANONICAL, unread_keys
-from resources.warehouse import staged_rows
+from resources.warehouse import connect
 
 FILES = "logs.files"
 OF_THE_CONTENT = ("landed", "superseded")
 """States that say whether a file's records count. `copy` and `refused` speak of one path: the same bytes under a name
 that cannot be read take nothing away from the file that was."""
-IGNORED_SUFFIXES = (".tmp", ".part", ".partial", ".swp", ".crdownload")
-"""Names that a file has while it is being written; so has every name that starts with a dot."""
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """What became of one file: its state in logs.files, with the counts that its source would ask about."""
+    """What became of one file: its state in logs.files, with the counts that its source would ask about.
+
+    `unread` are keys of its records that no column takes.
+    """
 
     path: str
     source: str
@@ -55,6 +57,7 @@ class LandedFile:
     records_quarantined: int = 0
     lines_refused: int = 0
     reason: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass
@@ -77,36 +80,26 @@ class LandingReport:
 
 
 class Landing:
-    """One landing folder with one sub-folder per source, feeding one warehouse."""
+    """One landing area, a folder or a URL, with one sub-folder per source, feeding one warehouse."""
 
     def __init__(
         self,
         store: Store,
-        folder: Path,
+        place: Path | str,
         sources: dict[str, Source],
         calendar_start: date,
         capture: CapturePolicy = CapturePolicy(),  # noqa: B008  # frozen, and keeps nothing
     ):
         self.store = store
-        self.folder = folder
+        self.area = landing_area(place)
         self.sources = sources
         self.calendar_start = calendar_start
         self.capture = capture
 
-    def waiting(self) -> list[Path]:
+    def waiting(self) -> list[Candidate]:
         """Files of declared sources that logs.files does not know as they lie there now, not even as refused."""
         known = {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states()}
-        return [path for path in self._candidates() if self._fate(path) not in known | {None}]
-
-    def undeclared(self) -> list[str]:
-        """Entries of the landing folder that belong to no source in sources.yml."""
-        if not self.folder.is_dir():
-            return []
-        return sorted(
-            p.name
-            for p in self.folder.iterdir()
-            if not p.name.startswith(".") and not (p.is_dir() and p.name in self.sources)
-        )
+        return [file for file in self.area.candidates(self.sources) if file.fate not in known]
 
     def keyring(self, now: datetime) -> Keyring:
         """The key of this warehouse's pseudonyms; made at first use and named in the audit: a lost one is noticed."""
@@ -116,69 +109,59 @@ class Landing:
             audit.append(self.store, "key_created", keyring.key_id, {}, now)
         return keyring
 
-    def _rules(self, now: datetime) -> StagingRules:
-        # No word is kept until it can be redacted.
-        return StagingRules(self.calendar_start, self.keyring(now), CapturePolicy(), None, self.store.state / "spill")
+    @contextmanager
+    def _rules(self, now: datetime) -> Iterator[StagingRules]:
+        spill = self.store.state / "spill"
+        con = connect(spill=spill, memory_limit="1GB", threads=1)
+        try:
+            redactor = Redactor(con, ner=self.capture.ner) if self.capture.redact else None
+            yield StagingRules(self.calendar_start, self.keyring(now), self.capture, redactor, spill)
+        finally:
+            con.close()
 
     def land(
-        self, now: datetime, is_settled: Callable[[Path], bool], progress: Callable[[LandedFile], None] | None = None
+        self, now: datetime, is_settled: Callable[[Candidate], bool], progress: Callable[[LandedFile], None] | None = None
     ) -> LandingReport:
         """Take every settled file that is new. Twice equals once; one lander at a time, the second waits.
 
-        Raises KeyringError where the ledger's key is gone.
+        Raises KeyringError where the ledger's key is gone, LandingError where the area cannot be reached.
         """
-        report = LandingReport(undeclared=self.undeclared())
-        with self._lock():
-            rules = self._rules(now)
+        report = LandingReport(undeclared=self.area.undeclared(self.sources))
+        with self._lock(), self._rules(now) as rules:
             report.files += self._settle_leftovers(now)
             known = self._known_fates()
-            for path in self._candidates():
-                if self._fate(path) in known:
+            for listed in self.area.candidates(self.sources):
+                if listed.fate in known:
                     report.unchanged += 1
                     continue
-                relative = str(path.relative_to(self.folder))
-                if not is_settled(path):
-                    report.still_written.append(relative)
+                file = self.area.look(listed.path)  # Those before it may have taken hours.
+                if file is None:
+                    continue
+                if not is_settled(file):
+                    report.still_written.append(file.path)
                     continue
                 try:
-                    landed = self._land_file(path, relative, now, rules)
+                    landed = self._land_file(file, now, rules)
                 except FileStillWritten:
-                    report.still_written.append(relative)
+                    report.still_written.append(file.path)
                     continue
                 except TypingFailed as error:
                     # One file that its format cannot digest must not stop the others; it is tried again next time.
-                    report.failed[relative] = str(error)
+                    report.failed[file.path] = str(error)
                     continue
                 except FileNotFoundError:
-                    if path.exists():
+                    if self.area.look(file.path) is not None:
                         raise
-                    continue  # Taken away since the folder was listed.
+                    continue  # Taken away meanwhile.
                 if landed is None:
                     report.unchanged += 1
                     continue
                 report.files.append(landed)
-                if landed.state == "landed" and self.sources[landed.source].format == CANONICAL:
-                    report.unread.setdefault(landed.source, {}).update(dict.fromkeys(unread_keys(path)))
+                if landed.state == "landed" and landed.unread:
+                    report.unread.setdefault(landed.source, {}).update(dict.fromkeys(landed.unread))
                 if progress:
                     progress(landed)
         return report
-
-    def _candidates(self) -> list[Path]:
-        found = []
-        for name in self.sources:
-            for path in (self.folder / name).rglob("*"):
-                hidden = any(part.startswith(".") for part in path.relative_to(self.folder).parts)
-                if path.is_file() and not path.is_symlink() and not hidden and not path.name.endswith(IGNORED_SUFFIXES):
-                    found.append(path)
-        return sorted(found)
-
-    def _fate(self, path: Path) -> tuple[str, int, int] | None:
-        """How a file lies there; None where it was taken away since the folder was listed."""
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return None
-        return str(path.relative_to(self.folder)), status.st_size, status.st_mtime_ns
 
     def _states(self) -> list[dict[str, Any]]:
         contract = self.store.contracts[FILES]
@@ -192,12 +175,12 @@ class Landing:
         # A refused file is looked at again: its source may have been declared anew.
         return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states() if s["state"] != "refused"}
 
-    def _land_file(self, path: Path, relative: str, now: datetime, rules: StagingRules) -> LandedFile | None:
-        source = self.sources[path.relative_to(self.folder).parts[0]]
-        states = self._states()
-        earlier = _live_from(states, relative)
-        stage = self._staged(path, relative, source, now, rules, frozenset(s["decompressed_bytes"] for s in earlier))
-        return self._enter(stage, relative, source, states, now)
+    def _land_file(self, file: Candidate, now: datetime, rules: StagingRules) -> LandedFile | None:
+        source, states = self.sources[file.source], self._states()
+        sizes = frozenset(s["decompressed_bytes"] for s in _live_from(states, file.path))
+        stage, unread = self._staged(file, source, now, rules, sizes)
+        landed = self._enter(stage, file.path, source, states, now)
+        return replace(landed, unread=tuple(unread)) if landed else None
 
     def _enter(
         self, stage: StagedFile, relative: str, source: Source, states: list[dict[str, Any]], now: datetime
@@ -239,10 +222,13 @@ class Landing:
         )
 
     def _staged(
-        self, path: Path, relative: str, source: Source, now: datetime, rules: StagingRules, prefix_sizes: frozenset[int]
-    ) -> StagedFile:
-        """The file's stage: a whole one that an earlier run left, or a new one under the recorded first sight."""
-        folder = self._stage_folder(path, source)
+        self, file: Candidate, source: Source, now: datetime, rules: StagingRules, prefix_sizes: frozenset[int]
+    ) -> tuple[StagedFile, list[str]]:
+        """The file's stage, and the keys that it leaves unread (known of a new one only).
+
+        The stage is a whole one that an earlier run left, or a new one under the recorded first sight.
+        """
+        folder = self._stage_folder(file, source)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         sighting = folder / "sighting.json"
         if not sighting.exists():
@@ -253,18 +239,17 @@ class Landing:
             stage = StagedFile.load(folder)
             has_sizes = prefix_sizes <= set(stage.prefix_digests) | {stage.decompressed_bytes}
             if has_sizes and stage.key_id == rules.keyring.key_id:
-                return stage
+                return stage, []
         except StageIncomplete:
             pass  # The usual case: nothing was staged yet, or its writing was cut short.
-        stage = stage_file(path, relative, source, arrived_at, rules, folder, prefix_sizes)
+        with self.area.local(file, folder) as path:
+            stage = stage_file(path, file.path, source, arrived_at, rules, folder, prefix_sizes)
+            unread = unread_keys(path) if source.format == CANONICAL and not stage.is_refused else []
         failpoint("land.staged")
-        return stage
+        return stage, unread
 
-    def _stage_folder(self, path: Path, source: Source) -> Path:
-        fate = self._fate(path)
-        if fate is None:
-            raise FileNotFoundError(path)
-        return self._stages / sha256(json.dumps([*fate, source.format]).encode()).hexdigest()[:32]
+    def _stage_folder(self, file: Candidate, source: Source) -> Path:
+        return self._stages / sha256(json.dumps([*file.fate, source.format]).encode()).hexdigest()[:32]
 
     @property
     def _stages(self) -> Path:
@@ -279,12 +264,7 @@ class Landing:
         settled: list[LandedFile] = []
         if not self._stages.is_dir():
             return settled
-        usable = set()
-        for path in self.waiting():
-            try:
-                usable.add(self._stage_folder(path, self.sources[path.relative_to(self.folder).parts[0]]))
-            except FileNotFoundError:
-                continue
+        usable = {self._stage_folder(file, self.sources[file.source]) for file in self.waiting()}
         for folder in sorted(set(self._stages.iterdir()) - usable):
             try:
                 stage = StagedFile.load(folder)
@@ -311,8 +291,7 @@ class Landing:
             (QUARANTINE, stage.quarantine_path, stage.records_quarantined + stage.lines_refused),
         ):
             if rows:
-                contract = self.store.contracts[name]
-                self._append(name, f"ingest:{stage.file_id}", 1, partial(staged_rows, contract, path))
+                self._append(name, f"ingest:{stage.file_id}", 1, rows_of(path).to_reader)
             failpoint(f"land.{name.split('.')[1]}_appended")
 
     def _record(self, stage: StagedFile, rows: list[dict[str, Any]]) -> None:

@@ -31,6 +31,7 @@ RECORDS_SCHEMA = pa.schema([("record_number", pa.int64()), ("line_number", pa.in
 IGNORED, MISMATCH, PART = "ignored_reason", "mismatch", "part"
 KEPT = "inclusion_probability"
 MISMATCH_CHARACTERS = 200
+_EMPTY = "''"
 _NO_NUL_TESTS = "/* no escaped NUL in this batch */"
 FAULT = "fault"
 _WHOLE = r"[+-]?[0-9]{1,19}(\.0*)?"
@@ -89,6 +90,7 @@ class RecordTyping:
         self._contract = contract
         self._source = source
         self._columns = source_columns(contract)
+        self._lengths = {c.name: c.length_of for c in contract.columns if c.length_of}
         self.faults: list[Fault] = []
         self.failing_records = 0
         self._tests: list[str] = []
@@ -111,8 +113,7 @@ class RecordTyping:
         sql = self._sql_with_nul_tests if has_nul_escape else self._sql
         self._con.register("records", records)
         try:
-            relation = self._con.sql(sql, params=parameters_of(sql, self._offered))
-            typed: pa.Table = relation.to_arrow_table()
+            typed: pa.Table = self._con.sql(sql, params=parameters_of(sql, self._offered)).to_arrow_table()
             return typed
         except Exception as error:
             failure = type(error).__name__
@@ -174,6 +175,8 @@ class RecordTyping:
         whens = "\n        ".join(f"when {test} then {number}" for number, test in enumerate(self._tests))
         part = f"coalesce(cast({PART} as bigint), 1)" if PART in yielded else "cast(1 as bigint)"
         marks = f"{part} as {PART}"
+        for name, text in self._lengths.items():
+            marks += f", length({f'nullif({text}, {_EMPTY})' if text in yielded else 'null'}) as {name}"
         for name in (IGNORED, MISMATCH):
             marks += f", cast({name if name in yielded else 'null'} as varchar) as {name}"
         words = "".join(f", {name}" for name in self.captured)
@@ -188,7 +191,7 @@ class RecordTyping:
             f"kept as (select *, {', '.join(stored)} from judged)\n"
             f"select record_number, {PART}, {IGNORED}, {MISMATCH}, {FAULT}, $file_id as file_id, $source as source, "
             f"cast($arrived_at as timestamptz) as arrived_at, cast(v_ts at time zone 'UTC' as date) as day, "
-            f"{self._digest()} as record_digest, {', '.join(c.name for c in self._columns.values())}"
+            f"{self._digest()} as record_digest, {', '.join([*(c.name for c in self._columns.values()), *self._lengths])}"
             f"{f', {KEPT}' if self.captured else ''}{shown} from kept"
         )
 

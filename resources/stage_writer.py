@@ -1,4 +1,4 @@
-"""A stage's Parquet files, and the counts of what went into them.
+"""A stage's files of rows (Arrow), and the counts of what went into them.
 
 Here belongs how typed rows, words and bad records are written. Which rows they are is staging.py's business.
 """
@@ -10,22 +10,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from resources.contracts import Column, contracts
 from resources.excerpt import excerpt
 from resources.keyring import Keyring
 from resources.record_typing import KEPT, Fault
+from resources.redaction import Redactor
 from resources.splitter import RefusedLine
 from resources.staged_file import StagedFile
 from resources.table_store import arrow_schema
-
-if TYPE_CHECKING:
-    from resources.redaction import Redactor
 
 LANDED, TEXTS, QUARANTINE = "logs.landed", "logs.texts", "logs.quarantine"
 IDS = frozenset({"request_id", "trace_id", "parent_id", "record_id", "document_id"})
@@ -42,7 +39,7 @@ class StageWriter:
         self._keyring = keyring
         self._redactor = redactor
         self._files = {
-            name: _parquet(path, arrow_schema(contracts()[name]))
+            name: _file(path, arrow_schema(contracts()[name]))
             for name, path in (
                 (LANDED, stage.landed_path), (TEXTS, stage.texts_path), (QUARANTINE, stage.quarantine_path),
             )
@@ -97,9 +94,11 @@ class StageWriter:
     def _land_texts(self, typed: pa.Table, captured: Iterable[str]) -> None:
         schema = arrow_schema(contracts()[TEXTS])
         for name in captured:
-            rows = typed.filter(typed[name].is_valid())
-            if not len(rows):
+            if typed[name].null_count == len(typed):
                 continue
+            rows = typed.select([*(n for n in schema.names if n in typed.column_names), name])
+            if typed[name].null_count:
+                rows = rows.filter(rows[name].is_valid())
             made = {
                 "part": pa.array([name.removesuffix("_text")] * len(rows)),
                 "text": rows[name],
@@ -158,6 +157,6 @@ def _is_free_text(column: Column) -> bool:
     return column.type == "VARCHAR" and column.class_ == "fact" and not column.values and column.set_by is None
 
 
-def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    # delta-rs and DuckDB need no Arrow schema in the file; without it all writers' files look alike.
-    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=3, store_schema=False)
+def _file(path: Path, schema: pa.Schema) -> pa.RecordBatchFileWriter:
+    # A stage is read once and thrown away: as it lies in memory, it costs neither to write nor to read.
+    return pa.ipc.new_file(path, schema)

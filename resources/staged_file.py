@@ -9,13 +9,21 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+import pyarrow as pa
+
 from resources.durable import write_atomically
 
-LANDED_FILE = "landed.parquet"
-TEXTS_FILE = "texts.parquet"
-QUARANTINE_FILE = "quarantine.parquet"
+LANDED_FILE = "landed.arrow"
+TEXTS_FILE = "texts.arrow"
+QUARANTINE_FILE = "quarantine.arrow"
 ACCOUNTING_FILE = "accounting.json"
 ROWS_FILES = (LANDED_FILE, TEXTS_FILE, QUARANTINE_FILE)
+
+
+def rows_of(path: Path) -> pa.Table:
+    """The rows of one of a stage's files, mapped and not read."""
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 class StageIncomplete(RuntimeError):

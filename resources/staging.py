@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +33,7 @@ from resources.record_typing import (
     TypingFailed,
     not_this_format,
 )
+from resources.redaction import Redactor
 from resources.sources import Source, formats
 from resources.splitter import EXPECTED, Batch, RefusedLine
 from resources.splitting import Splitting
@@ -41,16 +41,13 @@ from resources.stage_writer import StageWriter
 from resources.staged_file import ACCOUNTING_FILE, ROWS_FILES, StagedFile
 from resources.warehouse import Connection, connect
 
-if TYPE_CHECKING:
-    from resources.redaction import Redactor
-
 MAX_FAILING_RECORDS = 20
 """So many records of a file may stop its format's SQL; with one more, the format is at fault and not the records."""
 _JSON_SPACE = " \t\r\n"
 _NOT_RECORDS = """
 select position, case when json_valid(raw) then 'not_an_object' else 'not_json' end as reason
 from lines
-where fault is null and not (json_valid(raw) and starts_with(ltrim(raw, $white), '{'))
+where fault is null and not (json_valid(raw) and (starts_with(raw, '{') or starts_with(ltrim(raw, $white), '{')))
 order by position
 """
 

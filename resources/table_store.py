@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from resources.contracts import Contract, ContractError
@@ -33,7 +33,13 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
 }
-_WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=122_880)
+_WRITER = WriterProperties(
+    compression="ZSTD",
+    compression_level=3,
+    max_row_group_size=122_880,
+    # Words do not repeat, and their smallest and largest say nothing but a person's secret.
+    column_properties={"text": ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")},
+)
 _ARROW = {
     "VARCHAR": pa.string(),
     "BIGINT": pa.int64(),

@@ -14,7 +14,7 @@ with lists as (
             {'place': 3, 'kind': 'feedback', 'name': 'feedback', 'list': raw -> '$.feedback'}
         ], max_depth := 2)
     from records
-    where contains(raw, '"retrievals"') or contains(raw, '"tool_calls"') or contains(raw, '"feedback"')
+    where regexp_matches(raw, '"(retrievals|tool_calls|feedback)"')
 ),
 
 elements as (

@@ -27,7 +27,7 @@ from resources.contracts import contracts
 from resources.keyring import Keyring
 from resources.record_typing import TypingFailed
 from resources.sources import Format, Source
-from resources.staged_file import ACCOUNTING_FILE, StagedFile, StageIncomplete
+from resources.staged_file import ACCOUNTING_FILE, StagedFile, StageIncomplete, rows_of
 from resources.staging import FileStillWritten, StagingRules, stage_file
 from resources.table_store import arrow_schema
 
@@ -55,12 +55,12 @@ def stage(tmp_path: Path) -> Stage:
 
 
 def landed(staged: StagedFile) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(staged.landed_path).sort_by("record_number").to_pylist()
+    rows: list[dict[str, Any]] = rows_of(staged.landed_path).sort_by("record_number").to_pylist()
     return rows
 
 
 def quarantined(staged: StagedFile) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table(staged.quarantine_path).sort_by("line_number").to_pylist()
+    rows: list[dict[str, Any]] = rows_of(staged.quarantine_path).sort_by("line_number").to_pylist()
     return rows
 
 
@@ -71,7 +71,7 @@ def record(**values: Any) -> str:
 def test_columns_stand_in_contract_order_with_the_day_first(stage: Stage) -> None:
     staged = stage(record(latency_ms=1.5) + "nonsense\n")
     for path, name in ((staged.landed_path, "logs.landed"), (staged.quarantine_path, "logs.quarantine")):
-        assert pq.read_schema(path) == arrow_schema(contracts()[name])
+        assert rows_of(path).schema == arrow_schema(contracts()[name])
     assert staged.landed_by_day == {"2026-10-31": 1}
     assert landed(staged)[0]["day"] == date(2026, 10, 31)
     assert quarantined(staged)[0]["day"] == date(2026, 11, 1)
