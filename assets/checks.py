@@ -1,11 +1,13 @@
 """A contract's rules as hot checks: all of a table in one scan of the day's staged rows, before they are committed.
 
 Here belongs how a contract's columns become rules, and how verdicts are shown in Dagster. The step succeeds even when
-a blocking check fails: the day's rows are held back instead (resources/computing.py), and the check reports ERROR.
+a blocking check fails: the day's rows are held back instead (resources/computing.py). Every failing check is an ERROR:
+a promise is broken, whether readers see the rows or not.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
@@ -41,7 +43,10 @@ def rules(contract: Contract) -> list[Rule]:
             found.append(Rule(RANGE, name, f"count_if({name} > {column.maximum:.0f})", True))
     if contract.key:
         found.append(Rule(UNIQUE, None, f"count(*) - count(distinct ({', '.join(contract.key)}))", True))
-    found += [Rule(check.name, None, f"count_if({check.failing})", check.blocking) for check in contract.checks]
+    found += [
+        Rule(check.name, None, f"count_if({check.failing})", check.blocking, check.failing, contract.key)
+        for check in contract.checks
+    ]
     return found
 
 
@@ -55,19 +60,17 @@ def check_specs(contract: Contract) -> list[dg.AssetCheckSpec]:
 
 
 def check_results(contract: Contract, outcomes: Iterable[DayOutcome]) -> list[dg.AssetCheckResult]:
-    """What the checks of some days found, one result a check, with the failing rows by day and column."""
+    """What the checks of some days found, one result a check, with the failing rows by day and column or key."""
     outcomes = list(outcomes)
     results = []
     for spec in check_specs(contract):
         failing: dict[str, int] = {}
-        blocking = True
         for outcome in outcomes:
             for verdict in outcome.verdicts:
                 if verdict.name == spec.name and verdict.failing_rows:
-                    failing[_place(str(outcome.day), verdict)] = verdict.failing_rows
-                    blocking = verdict.blocking
+                    failing |= _places(str(outcome.day), verdict)
         rejected = [str(o.rejected) for o in outcomes if o.rejected and spec.name in o.failing]
-        results.append(result(contract, spec.name, failing, blocking, {"rejected_rows": rejected} if rejected else {}))
+        results.append(result(contract, spec.name, failing, {"rejected_rows": rejected} if rejected else {}))
     return results
 
 
@@ -75,7 +78,6 @@ def result(
     contract: Contract,
     name: str,
     failing: Mapping[str, int],
-    blocking: bool,
     more: Mapping[str, Sequence[str]] | None = None,
 ) -> dg.AssetCheckResult:
     """One check result: the number of failing rows is plotted over time, the places stand beside it."""
@@ -83,7 +85,7 @@ def result(
         check_name=name,
         asset_key=dg.AssetKey([contract.question, contract.table]),
         passed=not failing,
-        severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR,
         metadata={
             "failing_rows": sum(failing.values()),
             **({"where": dg.MetadataValue.json(dict(failing))} if failing else {}),
@@ -92,5 +94,10 @@ def result(
     )
 
 
-def _place(day: str, verdict: Verdict) -> str:
-    return f"{day} {verdict.column}" if verdict.column else day
+def _places(day: str, verdict: Verdict) -> dict[str, int]:
+    """Failing rows by where they are: some by their key, where that is known, and how many more."""
+    if not verdict.examples:
+        return {f"{day} {verdict.column}" if verdict.column else day: verdict.failing_rows}
+    named = Counter(f"{day} {key}" for key in verdict.examples)
+    more = verdict.failing_rows - len(verdict.examples)
+    return {**named, **({f"{day} and more": more} if more else {})}

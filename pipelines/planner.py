@@ -138,8 +138,8 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
     if not with_rows | computed:
         return []
     reach = max((abs(offset) for c in tables for w in c.reads.values() if not isinstance(w, str) for offset in w), default=0)
-    first = min(with_rows | computed) - timedelta(days=reach)
-    calendar = days_between(first, inputs.last_due_day)
+    begin = min(with_rows | computed)
+    calendar = days_between(begin - timedelta(days=reach), inputs.last_due_day)
     found: list[StaleDay] = []
     stale: set[tuple[str, date]] = set()
     for contract in tables:
@@ -155,9 +155,8 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
                 for read in inputs.window(day, window)
                 if (name, read) in stale
             ]
-            reasons = waits if is_fresh(state, wanted) else [*explain(state, wanted), *waits]
-            if state is None and contract.every_day and day >= min(with_rows | computed):
-                reasons = reasons or ["never computed"]
+            every_day = contract.every_day and day >= begin
+            reasons = waits if is_fresh(state, wanted, every_day) else [*explain(state, wanted), *waits]
             if reasons:
                 stale.add((contract.name, day))
                 found.append(StaleDay(contract.name, day, tuple(reasons), wanted))

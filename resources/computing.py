@@ -64,13 +64,14 @@ class DayOutcome:
         return failing
 
 
-def is_fresh(state: DayState | None, wanted: dict[str, str]) -> bool:
+def is_fresh(state: DayState | None, wanted: dict[str, str], every_day: bool = False) -> bool:
     """The one rule: a day is stale when what it was computed from differs from what is there now.
 
-    A day never computed whose input days are all empty is fresh, whatever the code.
+    A day never computed whose input days are all empty is fresh, whatever the code, unless its table speaks of every
+    day, the empty ones as well.
     """
     if state is None:
-        return not any("@" in name for name in wanted)
+        return not every_day and not any("@" in name for name in wanted)
     return state.tried == wanted
 
 
@@ -86,7 +87,7 @@ def compute_day(store: Store, contract: Contract, day: date, inputs: DayInputs, 
         if state is not None and is_newer(state.pins, inputs.pins):
             return DayOutcome(day, "given_up", state.rows)
         snapshot = inputs.snapshot(contract, day)
-        if is_fresh(state, snapshot.inputs):
+        if is_fresh(state, snapshot.inputs, contract.every_day):
             return DayOutcome(day, "fresh", state.rows if state else 0)
         outcome = _compute_and_commit(store, contract, day, inputs, rules, log, state, snapshot)
         if outcome is not None:

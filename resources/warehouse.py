@@ -23,27 +23,36 @@ from resources.table_store import arrow_schema
 
 Connection = duckdb.DuckDBPyConnection
 MACROS = SQL / "_macros" / "duckdb.sql"
+MAX_EXAMPLES = 5
+"""Failing rows that a verdict names."""
+
 _LITERAL_OR_GAP = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|(?:--[^\n]*|/\*.*?\*/|\s)+""", re.S)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One blocking or warning rule of a table: `failing_count` is a SQL aggregate, the number of rows that break it."""
+    """One rule of a table: `failing_count` is a SQL aggregate, the number of rows that break it.
+
+    Where `failing`, the predicate of such a row, is given, rows that break it are shown by their `key`.
+    """
 
     name: str
     column: str | None
     failing_count: str
     blocking: bool
+    failing: str | None = None
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a rule found in one day's rows."""
+    """What a rule found in one day's rows. `examples` are the keys of some failing rows."""
 
     name: str
     column: str | None
     failing_rows: int
     blocking: bool
+    examples: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> bool:
@@ -207,15 +216,23 @@ def fingerprint(con: Connection, contract: Contract, select: str) -> tuple[str, 
 
 
 def check_rows(con: Connection, select: str, rules: Iterable[Rule]) -> list[Verdict]:
-    """All rules of a table in one scan of its rows."""
+    """All rules of a table in one scan of its rows, and another for each one that is broken, to say by which rows."""
     rules = list(rules)
     if not rules:
         return []
     counts = con.execute(f"select {', '.join(r.failing_count for r in rules)} from ({select})").fetchall()[0]
     return [
-        Verdict(rule.name, rule.column, int(count or 0), rule.blocking)
+        Verdict(rule.name, rule.column, int(count or 0), rule.blocking, _examples(con, select, rule) if count else ())
         for rule, count in zip(rules, counts, strict=True)
     ]
+
+
+def _examples(con: Connection, select: str, rule: Rule) -> tuple[str, ...]:
+    if rule.failing is None or not rule.key:
+        return ()
+    key = "concat_ws(' ', " + ", ".join(f"coalesce(cast({name} as varchar), '-')" for name in rule.key) + ")"
+    found = con.execute(f"select {key} from ({select}) where {rule.failing} order by 1 limit {MAX_EXAMPLES}").fetchall()
+    return tuple(str(row[0]) for row in found)
 
 
 def measure(con: Connection, contract: Contract, select: str) -> dict[str, dict[str, str]]:

@@ -61,9 +61,9 @@ def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
                 }
             yield dg.MaterializeResult(asset_key=asset_key(contract.name), metadata=metadata)
             for check in contract.checks:
-                yield result(contract, check.name, _failing_days(publisher, contract, check), check.blocking)
+                yield result(contract, check.name, _failing_days(publisher, contract, check))
         broken = audit.broken_link(audit.entries(warehouse.store()))
-        yield result(contracts[audit.AUDIT], CHAIN, {} if broken is None else {f"seq {broken}": 1}, True)
+        yield result(contracts[audit.AUDIT], CHAIN, {} if broken is None else {f"seq {broken}": 1})
 
     return publish_warehouse
 

@@ -47,9 +47,9 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         stored = store.scan_all(files.name)
         for check in files.checks:
             failing = store.rows(f"select path, count(*) from ({stored}) where {check.failing} group by path")
-            yield result(files, check.name, {path: int(count) for path, count in failing}, check.blocking)
+            yield result(files, check.name, {path: int(count) for path, count in failing})
 
-        yield result(files, ALL_READ, dict.fromkeys(report.failed, 1), True)
+        yield result(files, ALL_READ, dict.fromkeys(report.failed, 1))
 
     return land_files
 

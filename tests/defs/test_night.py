@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import pytest
 from house import request
 
 from assets.partitions import daily
@@ -195,7 +196,10 @@ def test_a_file_that_is_refused_is_not_asked_for_every_minute(tmp_path: Path) ->
     assert orchestra.tick("landing")[0] == []
 
 
-def test_a_failing_blocking_check_is_an_error_of_its_day_while_the_run_succeeds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_failing_check_is_an_error_of_its_day_while_the_run_succeeds_whether_it_holds_rows_back_or_not(
+    tmp_path: Path, blocking: bool
+) -> None:
     orchestra = Orchestra(tmp_path)
     rows = first_file()
     rows[0]["output_tokens"] = 999
@@ -203,7 +207,7 @@ def test_a_failing_blocking_check_is_an_error_of_its_day_while_the_run_succeeds(
     orchestra.land()
     promised = dict(contracts())
     charges = promised["cost.charges"]
-    rule = Check("small_answers", "charge_class = 'output' and quantity > 500", "Answers are small")
+    rule = Check("small_answers", "charge_class = 'output' and quantity > 500", "Answers are small", blocking)
     strict = replace(charges, checks=(*charges.checks, rule))
     names = ("logs.requests", "cost.charges")
     tables = [table_asset(strict if name == charges.name else promised[name], promised) for name in names]
@@ -217,10 +221,14 @@ def test_a_failing_blocking_check_is_an_error_of_its_day_while_the_run_succeeds(
         (asset_key("cost.charges"), "small_answers", dg.AssetCheckSeverity.ERROR)
     ]
     assert failed[0].metadata["failing_rows"].value == 1
-    assert failed[0].metadata["where"].value == {"2026-11-03": 1}
-    (rejected,) = failed[0].metadata["rejected_rows"].value  # type: ignore[misc]
-    assert Path(rejected).exists()
+    assert failed[0].metadata["where"].value == {"2026-11-03 r11-03 output": 1}
+    if blocking:
+        (rejected,) = failed[0].metadata["rejected_rows"].value  # type: ignore[misc]
+        assert Path(rejected).exists()
+    else:
+        assert "rejected_rows" not in failed[0].metadata
     log = orchestra.warehouse.store().day_log("cost.charges")
     log.refresh()
     outcome = {state.day.isoformat(): (state.version is not None, state.failed) for state in log.states.values()}
-    assert outcome == {"2026-11-03": (False, ("small_answers",)), "2026-11-04": (True, ())}
+    third = (False, ("small_answers",)) if blocking else (True, ())
+    assert outcome == {"2026-11-03": third, "2026-11-04": (True, ())}

@@ -1,0 +1,135 @@
+"""Sources that fall silent or stop filling a field: the night itself says so, and names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import house as harness
+import pytest
+from core import LEDGER, reopened
+from house import House, all_contracts, request
+
+from assets.checks import check_results
+from resources.contracts import Contract
+from resources.sources import Source
+
+SOURCE_DAYS, COMPLETENESS = "logs.source_days", "logs.completeness"
+MONDAY = date(2026, 10, 19)
+REQUESTS_A_DAY = 12
+
+
+def watching_contracts() -> dict[str, Contract]:
+    """The ledger, the two tables that watch over sources, and what publishing needs."""
+    wanted = {*LEDGER, SOURCE_DAYS, COMPLETENESS, "logs.restatements", "governance.audit", "governance.freshness"}
+    return {name: contract for name, contract in all_contracts().items() if name in wanted}
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    """Three weeks of traffic from Monday the 19th of October on: two sources every day, one on workdays only."""
+    for name in ("gateway", "app", "workdays"):
+        monkeypatch.setitem(harness.SOURCES, name, Source(name, "canonical"))
+    house = House(tmp_path, contracts_=watching_contracts())
+    deliver(house, *(MONDAY + timedelta(days=offset) for offset in range(21)))
+    wake(house, MONDAY + timedelta(days=20))
+    return house
+
+
+def deliver(house: House, *days: date, sources: tuple[str, ...] = ("gateway", "app", "workdays"), **more: Any) -> None:
+    """Some days of each source, in one file; `workdays` rests at weekends."""
+    for source in sources:
+        rows = [
+            request(f"{source}-{day}-{n}", f"{day}T{8 + n // 4:02d}:{n % 4:02d}:00Z", latency_ms=5, **more)
+            for day in days
+            for n in range(REQUESTS_A_DAY)
+            if source != "workdays" or day.weekday() < 5
+        ]
+        house.deliver(f"{days[0]}.jsonl", rows, source)
+
+
+def wake(house: House, day: date) -> None:
+    """Make `day` the last due day."""
+    house.now = house.now.replace(year=day.year, month=day.month, day=day.day) + timedelta(days=1)
+
+
+def alarms(house: House) -> dict[str, list[str]]:
+    """What the checks of a night report as Dagster shows it: the failing ones, with the rows that they name."""
+    contract = house.store.contracts[COMPLETENESS]
+    outcomes = [outcome for (table, _), outcome in house.night().items() if table == contract.name]
+    results = check_results(contract, outcomes)
+    return {r.check_name: sorted(r.metadata["where"].value) for r in results if not r.passed and r.check_name}
+
+
+def nights(house: House, last: date, **more: Any) -> Iterator[tuple[date, dict[str, list[str]]]]:
+    """A night a day, with whole days of all sources, after the three weeks."""
+    for offset in range(21, (last - MONDAY).days + 1):
+        day = MONDAY + timedelta(days=offset)
+        deliver(house, day, **more)
+        wake(house, day)
+        yield day, alarms(house)
+
+
+def test_a_source_that_goes_silent_on_a_tuesday_fails_that_nights_check_by_name(house: House) -> None:
+    monday, tuesday = date(2026, 11, 9), date(2026, 11, 10)
+    assert alarms(house) == {}
+    assert dict(nights(house, monday)) == {monday: {}}
+    deliver(house, tuesday, sources=("gateway", "workdays"))
+    wake(house, tuesday)
+    assert alarms(house) == {"no_source_falls_silent": ["2026-11-10 app request records"]}
+    # Nothing is held back by it, and readers see what is missing.
+    assert house.ask(f"select sum(records) from logs.source_days where day = date '{tuesday}'") == [(2 * REQUESTS_A_DAY,)]
+    silent = "select source, records, usual_records, weekdays from logs.completeness where finding = 'silent'"
+    assert house.ask(silent) == [("app", 0, REQUESTS_A_DAY, 3)]
+    assert house.is_quiet()
+    # What was only late takes the finding back.
+    deliver(house, tuesday, sources=("app",))
+    assert alarms(house) == {}
+    assert house.ask(silent) == []
+
+
+def test_a_night_without_any_row_is_the_loudest(house: House) -> None:
+    monday = date(2026, 11, 9)
+    wake(house, monday)
+    named = [f"{monday} {source} request records" for source in ("app", "gateway", "workdays")]
+    assert alarms(house) == {"no_source_falls_silent": named}
+    assert house.is_quiet()
+
+
+def test_a_source_that_rests_at_weekends_is_missed_on_no_weekend(house: House) -> None:
+    found = dict(nights(house, date(2026, 11, 15)))
+    assert [day.weekday() for day in found] == [0, 1, 2, 3, 4, 5, 6]
+    assert not any(found.values())
+    told = house.ask("select records, usual_records from logs.completeness where source = 'workdays' "
+                     "and field = 'records' and day = date '2026-11-14'")  # fmt: skip
+    assert told == [(0, 0)]
+
+
+def test_a_source_that_stops_sending_tokens_fails_that_nights_check_by_field_and_one_whose_provider_is_out_does_not(
+    house: House,
+) -> None:
+    monday = date(2026, 11, 9)
+    deliver(house, monday, sources=("app",), output_tokens=None, request_model=None)
+    deliver(house, monday, sources=("gateway",), output_tokens=None, uncached_input_tokens=None, error_class="provider")
+    deliver(house, monday, sources=("workdays",))
+    wake(house, monday)
+    assert alarms(house) == {
+        "no_field_is_lost": [f"{monday} app request output_tokens", f"{monday} app request request_model"]
+    }
+
+
+def test_a_warehouse_that_has_been_silent_for_months_is_computed_every_day_and_comes_to_rest(house: House) -> None:
+    """After four weeks no source is known any more; the days are settled all the same, once each."""
+    wake(house, date(2026, 12, 20))
+    house.night()
+    log = reopened(house, watching_contracts()).store.day_log(COMPLETENESS)
+    assert date(2026, 12, 20) in log.states and date(2026, 12, 6) in log.states
+    last = house.ask("select max(day) from logs.completeness")
+    assert last == [(date(2026, 11, 8) + timedelta(days=28),)]
+    assert house.is_quiet()
+    wake(house, date(2026, 12, 21))
+    done = house.night()
+    assert set(done) == {(COMPLETENESS, date(2026, 12, 21))}
+    assert house.is_quiet()
