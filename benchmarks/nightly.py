@@ -48,7 +48,8 @@ def night(root: Path, name: str) -> dict[str, float]:
         "DAGSTER_HOME": str(root / "home" / "dagster"),
     }
     wall, cpu, peak = measured(
-        [sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--report", str(report)], environment
+        [sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--no-validation", "--report", str(report)],
+        environment,
     )
     written = json.loads(report.read_text(encoding="utf-8"))
     parts = {part: written["seconds"][part] for part in ("land", "compute", "publish")}

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import colored_console_logger
 
 from assets.cost.assets import prices_asset
+from assets.expectations import published_checks
 from assets.governance.assets import published_asset
 from assets.logs.assets import landing_asset, tenants_asset
 from assets.tables import table_asset
@@ -19,6 +20,7 @@ from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
 from pipelines.settings import Settings
+from pipelines.validation import validation_sensor
 from resources.calendar import calendar
 from resources.contracts import contracts
 from resources.warehouse_resource import WarehouseResource
@@ -30,7 +32,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "warehouse": WarehouseResource(
             data_dir=str(settings.data),
             state_dir=str(settings.home),
-            landing_dir=str(settings.landing),
+            landing_dir=settings.landing_url or str(settings.landing),
             memory_limit=settings.memory_limit,
         ),
         "clock": WallClock(
@@ -45,7 +47,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Assets, checks, jobs, schedule and sensors. Raises ContractError where a contract and its SQL disagree."""
     promised = contracts()
     derived = [contract for contract in promised.values() if contract.kind == "derived"]
-    run_jobs = jobs(promised)
+    validation = published_checks(promised)
+    run_jobs = jobs(promised, validation)
     return dg.Definitions(
         assets=[
             landing_asset(promised),
@@ -54,9 +57,10 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
         ],
+        asset_checks=[validation],
         jobs=[*run_jobs.values(), maintain],
         schedules=[nightly_schedule()],
-        sensors=[landing_sensor(), night_sensor(run_jobs)],
+        sensors=[landing_sensor(), night_sensor(run_jobs), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
         resources=dict(resources or build_resources(Settings.from_environment())),
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.

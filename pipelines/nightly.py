@@ -1,7 +1,8 @@
 """`make nightly`: one whole night in this process, with what it found and where to look.
 
 The same jobs, planner and warehouse as the schedule and the sensors; runs are recorded in the same Dagster instance.
-Exit status 1: a step failed, a blocking check failed, or a file could not be typed. 2: it could not start.
+Exit status 1: a step failed, a blocking check failed, or a file could not be typed. 2: it could not start. What Great
+Expectations finds in the rows once they are published is told, and changes no exit status.
 """
 
 from __future__ import annotations
@@ -22,20 +23,22 @@ import dagster as dg
 
 from assets.cost.assets import read_overrides
 from assets.cost.price_seeds import PriceSeedError
+from assets.expectations import due
 from assets.governance.assets import WAITING_TAG
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
-from pipelines.jobs import COMPUTE, LAND, PUBLISH
+from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
 from pipelines.planner import Plan, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
 from resources.calendar import CalendarError
-from resources.contracts import ContractError
+from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
 from resources.process_mark import process_mark
 from resources.sources import SourceError
 from resources.tenants import TenantError, declared_tenants
+from resources.validation import ValidationRecord
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
 SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED = 14, 2_000, 7
@@ -48,10 +51,14 @@ MAX_ROUNDS = 3
 
 @dataclass
 class Night:
-    """What one night did. `failures` are sentences for a person; the night goes on after each."""
+    """What one night did. `failures` are sentences for a person; the night goes on after each.
+
+    `doubts`: what was found in rows that readers see already, or None where nothing was validated.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    doubts: list[str] | None = None
     commits: int = 0
     manifest: int = 0
     is_published: bool = False
@@ -89,6 +96,18 @@ class NightRun:
         self._publish(instance)
         self.night.commits = sum(version - before[name] for name, version in self._versions().items())
         return self.night
+
+    def validate(self, instance: dg.DagsterInstance) -> None:
+        """Put what was published, and has changed, before Great Expectations. It holds nothing back."""
+        started = time.perf_counter()
+        inputs = due(contracts(), self.warehouse.publisher())
+        if inputs is not None:
+            self.say("validating what readers see")
+            self.night.doubts = []
+            self._execute(VALIDATE, instance, {DIGEST_TAG: inputs}, self.night.doubts, only_errors=False)
+        elif known := ValidationRecord(self.settings.home).validated(passed=False):
+            self.night.doubts = [f"rows of {table} break its contract, as before" for table in known]
+        self.night.seconds["validate"] = time.perf_counter() - started
 
     def _versions(self) -> dict[str, int]:
         store = self.warehouse.store()
@@ -142,7 +161,16 @@ class NightRun:
         self.night.failures += [f"{day}: {reason}" for day, reason in manifest["waiting"].items()]
         self.night.seconds["publish"] = time.perf_counter() - started
 
-    def _execute(self, job: str, instance: dg.DagsterInstance, tags: Mapping[str, str]) -> Any:
+    def _execute(
+        self,
+        job: str,
+        instance: dg.DagsterInstance,
+        tags: Mapping[str, str],
+        failures: list[str] | None = None,
+        only_errors: bool = True,
+    ) -> Any:
+        """The run's result, None where it failed; what went wrong is added to `failures`, the night's own by default."""
+        failures = self.night.failures if failures is None else failures
         run_id = str(uuid4())
         result = self.repository.get_job(job).execute_in_process(
             instance=instance,
@@ -157,13 +185,13 @@ class NightRun:
                 cause = event.step_failure_data.error
                 while cause is not None and cause.cause is not None:
                     cause = cause.cause
-                self.night.failures.append(
+                failures.append(
                     f"{job}: step {event.step_key} failed: {cause.message.strip() if cause else 'no reason given'}"
                 )
         for check in result.get_asset_check_evaluations():
-            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+            if not check.passed and (check.severity == dg.AssetCheckSeverity.ERROR or not only_errors):
                 where = check.metadata.get("where")
-                self.night.failures.append(
+                failures.append(
                     f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {where.value if where else ''}"
                 )
         return result if result.success else None
@@ -207,6 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make nightly", description=__doc__)
     parser.add_argument("--no-sample", action="store_true", help="leave an empty landing folder empty")
     parser.add_argument("--report", type=Path, help="write the seconds of each part, commits and failures to this JSON file")
+    parser.add_argument("--no-validation", action="store_true", help="leave out what Great Expectations says of the result")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Dagster's own log")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
@@ -224,6 +253,8 @@ def main(arguments: list[str] | None = None) -> int:
         run.read_seeds()
         with settings.instance() as instance:
             night = run.run(instance)
+            if night.manifest and not options.no_validation:
+                run.validate(instance)
     except COULD_NOT_START as error:
         print(f"nightly: {error}", file=sys.stderr)
         return 2

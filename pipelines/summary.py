@@ -61,6 +61,12 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
         con.close()
     for failure in night.failures:
         console.print(f"[red]  FAILED[/red] {escape(failure)}")
+    for doubt in night.doubts or ():
+        console.print(f"[yellow]  DOUBTFUL[/yellow] {escape(doubt)}")
+    if night.doubts is not None:
+        docs = _relative(warehouse.publisher().store.state / "data_docs" / "index.html")
+        verdict = "what it found stands above" if night.doubts else "all as the contracts promise"
+        console.print(f"  Great Expectations looked at what readers see: {verdict}; {escape(docs)}")
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in night.seconds.items() if name != "whole")
     published = (
         f"published as manifest {night.manifest}"

@@ -22,8 +22,8 @@ ONLY_IN = {
     "duckdb": ("resources/warehouse.py",),
     "deltalake": ("resources/table_store.py",),
     "dagster": (
-        "pipelines/*.py", "assets/*/assets.py", "assets/checks.py", "assets/partitions.py", "assets/tables.py",
-        "resources/warehouse_resource.py",
+        "pipelines/*.py", "assets/*/assets.py", "assets/checks.py", "assets/expectations.py", "assets/partitions.py",
+        "assets/tables.py", "resources/warehouse_resource.py",
     ),
 }  # fmt: skip
 SLOW = ("faiss", "great_expectations", "mlflow", "pandas", "sentence_transformers", "torch", "transformers")

@@ -130,5 +130,6 @@ def test_schedule_and_sensors_are_on_from_the_start(defs: dg.Definitions) -> Non
     assert {sensor.name: sensor.default_status for sensor in defs.sensors or []} == {
         "landing": dg.DefaultSensorStatus.RUNNING,
         "night": dg.DefaultSensorStatus.RUNNING,
+        "validation": dg.DefaultSensorStatus.RUNNING,
     }
     assert defs.get_schedule_def("nightly").default_status == dg.DefaultScheduleStatus.RUNNING
