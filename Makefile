@@ -11,7 +11,7 @@ STAMP := .venv/installed-$(EXTRA)
 PYTHON_3_11 := $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 help: ## list these commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(STAMP) ## install the pinned set into .venv, once (GPU=1: FAISS for CUDA)
 
@@ -39,7 +39,11 @@ check: setup ## lint, layers and types
 bench: setup ## claims about speed, against named baselines
 	@$(PY) -W ignore -m benchmarks.nightly $(ARGS)
 
+check-source: setup ## how a log file would land: FILE=my.jsonl FORMAT=otlp, or SOURCE= for one of sources.yml
+	@test -n "$(FILE)" -a -n "$(FORMAT)$(SOURCE)" || { echo "usage: make check-source FILE=my.jsonl FORMAT=canonical (or SOURCE=gateway)" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),--format $(FORMAT))
+
 docs: setup ## write warehouse/README.md, the analysts' guide, from the contracts and the worked questions
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup nightly dev test proof check bench docs
+.PHONY: help setup nightly dev test proof check check-source bench docs
