@@ -32,7 +32,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "warehouse": WarehouseResource(
             data_dir=str(settings.data),
             state_dir=str(settings.home),
-            landing_dir=str(settings.landing),
+            landing_dir=settings.landing_url or str(settings.landing),
             memory_limit=settings.memory_limit,
         ),
         "clock": WallClock(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
+
+from resources.landing_area import Candidate
 
 
 class WallClock(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -25,9 +26,6 @@ class WallClock(dg.ConfigurableResource):  # type: ignore[type-arg]
     def last_due_day(self) -> date:
         return (self.now() - timedelta(hours=self.nightly_hour_utc)).date() - timedelta(days=1)
 
-    def is_settled(self, path: Path) -> bool:
+    def is_settled(self, file: Candidate) -> bool:
         """A file untouched for `settle_seconds` counts as closed; its age is real time, whatever `fixed_now` says."""
-        try:
-            return time.time() - path.stat().st_mtime >= self.settle_seconds
-        except FileNotFoundError:
-            return False
+        return file.is_whole or time.time() - file.modified_ns / 1e9 >= self.settle_seconds

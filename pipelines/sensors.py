@@ -42,12 +42,11 @@ def landing_sensor() -> dg.SensorDefinition:
         if runs.is_in_flight():
             yield dg.SkipReason("a landing run is queued or running")
             return
-        settled = [path for path in warehouse.landing().waiting() if clock.is_settled(path)]
+        settled = [file for file in warehouse.landing().waiting() if clock.is_settled(file)]
         if not settled:
             yield dg.SkipReason("no new file has settled")
             return
-        fates = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in settled]
-        inputs = sha256("\n".join(sorted(fates)).encode()).hexdigest()[:16]
+        inputs = sha256(repr(sorted(file.fate for file in settled)).encode()).hexdigest()[:16]
         ended, _ = runs.ended(inputs)
         if ended >= MAX_FAILED_ATTEMPTS:
             yield dg.SkipReason(f"{ended} runs could not take {settled[0].name}; see the checks of the last `land` run")

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from resources.landing_area import LandingError, landing_area
+
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
 
@@ -27,7 +29,8 @@ class Settings:
     """Folders of one warehouse, and the clock that a rehearsal may fix.
 
     NOCTURNE_HOME: state (landing, keys, staging, the Dagster instance). NOCTURNE_DATA: tables and the analysts' file.
-    NOCTURNE_LANDING: the logs, one sub-folder a source. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals.
+    NOCTURNE_LANDING: the logs, one sub-folder a source; a folder, or a URL such as s3://bucket/logs, which is then
+    `landing_url`. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals.
     """
 
     home: Path
@@ -36,18 +39,22 @@ class Settings:
     fixed_now: str | None
     settle_seconds: float
     memory_limit: str
+    landing_url: str | None = None
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Settings as the environment gives them; relative paths are below the checkout. Raises SettingsError."""
         home = _folder("NOCTURNE_HOME", ".nocturne")
+        url = os.environ.get("NOCTURNE_LANDING", "")
+        is_url = "://" in url
         return cls(
             home=home,
             data=_folder("NOCTURNE_DATA", "warehouse/data"),
-            landing=_folder("NOCTURNE_LANDING", str(home / "landing")),
+            landing=home / "landing" if is_url else _folder("NOCTURNE_LANDING", str(home / "landing")),
             fixed_now=_checked("NOCTURNE_NOW", datetime.fromisoformat, "a time such as 2026-11-01T03:00:00+00:00"),
             settle_seconds=float(_checked("NOCTURNE_SETTLE_SECONDS", float, "a number of seconds such as 5") or 5),
             memory_limit=_checked("NOCTURNE_MEMORY_LIMIT", _size, "a size such as 2GB") or "2GB",
+            landing_url=url if is_url else None,
         )
 
     @property
@@ -56,7 +63,7 @@ class Settings:
         return "NOCTURNE_LANDING" not in os.environ
 
     def check_folders(self) -> None:
-        """Make the folders that are ours. Raises SettingsError for one that cannot be, or a landing folder that is not."""
+        """Make the folders that are ours. Raises SettingsError for one that cannot be, or a landing place that is not."""
         for name, folder in (("NOCTURNE_HOME", self.home), ("NOCTURNE_DATA", self.data)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +72,12 @@ class Settings:
                 raise SettingsError(problem) from error
             if not os.access(folder, os.W_OK):
                 raise SettingsError(f"{name}: {folder} cannot be written to; name another folder, or change its owner")
-        if not self.is_own_landing and not self.landing.is_dir():
+        if self.landing_url:
+            try:
+                landing_area(self.landing_url).undeclared([])
+            except LandingError as error:
+                raise SettingsError(f"NOCTURNE_LANDING: {error}") from None
+        elif not self.is_own_landing and not self.landing.is_dir():
             raise SettingsError(f"NOCTURNE_LANDING: {self.landing} is no folder; name the folder that holds your sources")
 
     def prepare_instance(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from pathlib import Path
 from typing import Protocol
+
+from resources.landing_area import Candidate
 
 
 class Clock(Protocol):
@@ -18,6 +19,6 @@ class Clock(Protocol):
         """The newest UTC day that is over and whose nightly hour has come."""
         ...
 
-    def is_settled(self, path: Path) -> bool:
+    def is_settled(self, file: Candidate) -> bool:
         """Whether a file has been left alone for long enough to count as closed."""
         ...

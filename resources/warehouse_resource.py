@@ -37,7 +37,7 @@ def _birth(data: Path) -> int:
 
 
 class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """One warehouse: its tables (`data_dir`), its state (`state_dir`) and the folder that logs land in."""
+    """One warehouse: its tables (`data_dir`), its state (`state_dir`) and the folder or URL that logs land in."""
 
     data_dir: str
     state_dir: str
@@ -59,7 +59,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The landing area as the seeds declare it now. Raises SourceError and CaptureError for a faulty seed."""
         sources = load(self.seeds / SOURCES_FILE.name)
         policy = capture.load(self.seeds / capture.CAPTURE_FILE.name)
-        return Landing(self.store(), Path(self.landing_dir), sources, calendar().start, policy)
+        return Landing(self.store(), self.landing_dir, sources, calendar().start, policy)
 
     @property
     def seeds(self) -> Path:

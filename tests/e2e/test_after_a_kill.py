@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from pipelines.jobs import COMPUTE, LAND
 from pipelines.runs import Runs
 from resources import audit, process_mark
 from resources.contracts import Contract
-from resources.landing import Landing
+from resources.landing_area import Candidate, FolderArea
 from resources.maintenance import vacuum
 from resources.table_store import TableStore
 from resources.warehouse_resource import PROCESS_TAG
@@ -94,14 +95,14 @@ def test_a_file_that_vanishes_while_others_are_landed_stops_none(tmp_path: Path,
     house = priced(core_house(tmp_path))
     gone = house.deliver("a.jsonl", ONE_DAY[:1])
     house.deliver("b.jsonl", ONE_DAY[1:])
-    listed = Landing._candidates
+    listed = FolderArea.candidates
 
-    def then_vanish(self: Landing) -> list[Path]:
-        found = listed(self)
+    def then_vanish(self: FolderArea, sources: Iterable[str]) -> list[Candidate]:
+        found = listed(self, sources)
         gone.unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(Landing, "_candidates", then_vanish)
+    monkeypatch.setattr(FolderArea, "candidates", then_vanish)
     report = house.land()
     assert [file.path for file in report.files] == ["gateway/b.jsonl"]
     assert report.still_written == []

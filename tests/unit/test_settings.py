@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.build import build_resources
 from pipelines.settings import REPO, Settings, SettingsError
 
 
@@ -61,3 +62,18 @@ def test_a_night_does_not_begin_in_a_folder_that_is_not_there(tmp_path: Path, na
     assert says in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not path.is_dir()
+
+
+def test_the_landing_place_may_be_a_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path))
+    monkeypatch.setenv("NOCTURNE_LANDING", "memory://logs")
+    settings = Settings.from_environment()
+    assert (settings.landing_url, settings.is_own_landing) == ("memory://logs", False)
+    assert build_resources(settings)["warehouse"].landing_dir == "memory://logs"
+
+
+def test_a_night_does_not_begin_with_a_landing_url_that_holds_a_secret(tmp_path: Path) -> None:
+    ended = nightly(tmp_path, NOCTURNE_LANDING="s3://key:Zq-Secret-Qz@bucket/logs")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("nightly: NOCTURNE_LANDING: the landing URL s3://bucket/logs was given with a user")
+    assert "Zq-Secret" not in ended.stderr
