@@ -1,7 +1,7 @@
 """Where traffic is logged: which tool keeps whose calls, in which format, and how carefully it ships them.
 
-A row goes to the first source whose rule fits it and that is wanted; what fits none, or is answered from the gateway's
-own cache, is in the gateway's log.
+A row goes to the first source whose rule fits it and that is wanted; what fits none, is answered from the gateway's own
+cache or goes through a provider's batch interface, is in the gateway's log.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from simulator.catalogue import FEATURE_CODES, MODELS, TENANT_CODES
-from simulator.chunk import ABSENT, Chunk
+from simulator.chunk import ABSENT, BoolArray, Chunk
 from simulator.dirt import NO_DIRT, Dirt
 from simulator.formats.anthropic import Anthropic
 from simulator.formats.canonical import Canonical, Flat
@@ -30,50 +30,54 @@ _MILD = replace(NO_DIRT, late_1d=0.004, late_3d=0.0008, copied_same_file=0.004, 
 
 
 @dataclass(frozen=True)
-class Source:
-    """A landing sub-folder. Empty rules fit all; `files_per_day` None: as many as the gateway."""
+class Rule:
+    """Whose calls: those of these features, tenants and models' providers. An empty list fits all."""
 
-    name: str
-    format: Format
     features: tuple[str, ...] = ()
     tenants: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
+
+    def fits(self, chunk: Chunk) -> BoolArray:
+        """Rows that the rule names."""
+        models = [code for code, model in enumerate(MODELS) if model.provider in self.providers]
+        rows = np.ones(len(chunk), dtype=bool)
+        for column, names, codes in (
+            ("feature", self.features, [FEATURE_CODES[name] for name in self.features]),
+            ("tenant", self.tenants, [TENANT_CODES[name] for name in self.tenants]),
+            ("model", self.providers, models),
+        ):
+            if names:
+                rows &= np.isin(chunk.codes[column], codes)
+        return rows
+
+
+@dataclass(frozen=True)
+class Source:
+    """A landing sub-folder. `files_per_day` None: as many as the world says. Tidy sources ship whole lines only."""
+
+    name: str
+    format: Format
+    rules: tuple[Rule, ...] = ()
     files_per_day: int | None = 1
     packing: str = ".gz"
     is_tidy: bool = True
 
     def dirt(self, dirt: Dirt) -> Dirt:
         """How much of the world's dirt is in this source's files: none where the world has none."""
-        if not self.is_tidy or dirt == NO_DIRT:
-            return dirt
-        return _MILD
-
-    def fits(self, chunk: Chunk) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Rows that the rules name."""
-        rows = np.ones(len(chunk), dtype=bool)
-        for names, codes, column in (
-            (self.features, FEATURE_CODES, "feature"),
-            (self.tenants, TENANT_CODES, "tenant"),
-        ):
-            if names:
-                rows &= np.isin(chunk.codes[column], [codes[name] for name in names])
-        if self.providers:
-            models = [code for code, model in enumerate(MODELS) if model.provider in self.providers]
-            rows &= np.isin(chunk.codes["model"], models)
-        return rows
+        return _MILD if self.is_tidy and dirt != NO_DIRT else dirt
 
 
+_TWO_TENANTS = ("larkspur-retail", "kestrel-software")
 GATEWAY = Source("gateway", Canonical(), files_per_day=None, is_tidy=False)
 OTHERS: tuple[Source, ...] = (
-    Source("partner", Flat(), tenants=("pocket-florist",), packing=""),
-    Source("otel", OTLP(), features=("doc_search",), tenants=("larkspur-retail", "kestrel-software"), packing=""),
-    Source("litellm", LiteLLM(), features=("summaries",)),
-    Source("langfuse", Langfuse(), features=("nightly_tagging",)),
+    Source("partner", Flat(), (Rule(tenants=("pocket-florist",)),), packing=""),
+    Source("otel", OTLP(), (Rule(features=("doc_search",), tenants=_TWO_TENANTS),), packing=""),
+    Source("litellm", LiteLLM(), (Rule(features=("summaries",)),)),
+    Source("langfuse", Langfuse(), (Rule(features=("nightly_tagging",)), Rule(("support_chat",), ("everest-travel",)))),
     Source(
-        "openai_raw", OpenAI(), features=("code_assist", "voice_agent"),
-        tenants=("larkspur-retail", "kestrel-software"), providers=("openai",), packing=".zst",
+        "openai_raw", OpenAI(), (Rule(("code_assist", "voice_agent"), _TWO_TENANTS, ("openai",)),), packing=".zst"
     ),
-    Source("anthropic_raw", Anthropic(), features=("code_assist",), providers=("anthropic",)),
+    Source("anthropic_raw", Anthropic(), (Rule(features=("code_assist",), providers=("anthropic",)),)),
 )  # fmt: skip
 OTHER_NAMES: tuple[str, ...] = tuple(source.name for source in OTHERS)
 
@@ -89,9 +93,10 @@ def wanted(names: Sequence[str]) -> tuple[Source, ...]:
 def route(chunk: Chunk, others: Sequence[Source]) -> IntArray:
     """For each row the place of its source in `others`, or -1 for the gateway."""
     place = np.full(len(chunk), ABSENT, dtype=np.int64)
-    may_leave = chunk.codes["response_cache"] != 1
+    may_leave = (chunk.codes["response_cache"] != 1) & (chunk.codes["is_batch"] != 1)
     for code, source in enumerate(others):
-        place = np.where((place == ABSENT) & may_leave & source.fits(chunk), code, place)
+        for rule in source.rules:
+            place = np.where((place == ABSENT) & may_leave & rule.fits(chunk), code, place)
     return place
 
 

@@ -31,7 +31,7 @@ class Anthropic(Written):
     def forget(self, chunk: Chunk) -> None:
         forget_silent_errors(chunk)
         forget_usage_of_failures(chunk)
-        forget_words(chunk, retrieved=True, governance=True)
+        forget_words(chunk, retrieved=True, calls="asked")
 
     def write(self, record: dict[str, Any], words: Words) -> tuple[list[dict[str, Any]], int]:
         system, *messages = words.messages()
@@ -50,7 +50,7 @@ class Anthropic(Written):
         elif status is not None:
             error_type = _ERROR_TYPES.get(status, "api_error")
             response = {"type": "error", "error": {"type": error_type, "message": record["error_code"]}}
-        error = {"error": {"type": "connection_error", "message": record["error_code"]}} if response is None else {}
+        error = {"error": {"type": "APIConnectionError", "message": record["error_code"]}} if response is None else {}
         own = {key: record[key] for key in OWN if key in record}
         provider = {"url": "https://api.anthropic.com/v1/messages"}
         body = {"status_code": status, "request": request, "response": response}

@@ -36,7 +36,7 @@ class Flat(Canonical):
     suffix = ".parquet"
 
     def forget(self, chunk: Chunk) -> None:
-        forget_words(chunk, retrieved=True, tool_calls=True)
+        forget_words(chunk, retrieved=True, calls="none")
         chunk.codes["attributes"][:] = -1
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,8 @@ from simulator.lines import json_lines
 from simulator.shape import IntArray
 from simulator.words import ToolCall, Words
 
+Calls = Literal["all", "results", "asked", "none"]
+"""What a format says of tool calls: all, how they ended but not who let them through, what the model asked for, nothing."""
 _SILENT = np.array([outcome[1] in ("refusal", "invalid_json_output") for outcome in OUTCOMES])
 _IS_ERROR = np.array([outcome[0] is not None for outcome in OUTCOMES])
 
@@ -109,16 +111,16 @@ def merge(chunk: Chunk, into: str, part: str) -> None:
     chunk.whole[part] = np.full(len(chunk), ABSENT, dtype=np.int64)
 
 
-def forget_words(chunk: Chunk, *, retrieved: bool = False, tool_calls: bool = False, governance: bool = False) -> None:
-    """Leave out documents, calls, or of the calls what became of them; and what is planted in them or in columns."""
+def forget_words(chunk: Chunk, *, retrieved: bool = False, calls: Calls = "all") -> None:
+    """Leave out what a format does not say of documents and tool calls, and what is planted there or in columns."""
     if chunk.words is None:
         return
-    lost = ("arguments",) if tool_calls else ()
+    lost = ("arguments",) if calls == "none" else ()
     chunk.words = [
         replace(
             words,
             retrieved=() if retrieved else words.retrieved,
-            tool_calls=() if tool_calls else tuple(_bare(call) if governance else call for call in words.tool_calls),
+            tool_calls=tuple(_call(call, calls) for call in words.tool_calls if calls != "none"),
             fields={},
             planted=tuple(found for found in words.planted if found[0] not in (*words.fields, *lost)),
         )
@@ -126,5 +128,10 @@ def forget_words(chunk: Chunk, *, retrieved: bool = False, tool_calls: bool = Fa
     ]
 
 
-def _bare(call: ToolCall) -> ToolCall:
-    return ToolCall(call.id, call.name, call.arguments, 0)
+def _call(call: ToolCall, calls: Calls) -> ToolCall:
+    if calls == "all":
+        return call
+    if calls == "asked":
+        return ToolCall(call.id, call.name, call.arguments, 0)
+    status = call.status if call.status in ("ok", None) else "error"
+    return replace(call, decision=None, approver=None, side_effect=None, status=status)

@@ -20,7 +20,7 @@ from simulator.formats.format import (
     given,
     merge,
 )  # fmt: skip
-from simulator.words import Words
+from simulator.words import ToolCall, Words
 
 _PROJECT = "prj-alderbrook"
 _USAGE = {
@@ -40,14 +40,15 @@ _ANTHROPIC_USAGE = {
 
 
 class Langfuse(Written):
-    """Observations with their trace's context. The features that log here neither search nor call tools."""
+    """Observations with their trace's context. The features that log here do not search."""
 
     def forget(self, chunk: Chunk) -> None:
         forget_silent_errors(chunk)
         forget_usage_of_failures(chunk)
         merge(chunk, "cache_write_5m_tokens", "cache_write_1h_tokens")
         merge(chunk, "audio_input_tokens", "audio_cache_read_tokens")
-        forget_words(chunk, retrieved=True, tool_calls=True)
+        merge(chunk, "uncached_input_tokens", "image_input_tokens")
+        forget_words(chunk, retrieved=True, calls="results")
 
     def write(self, record: dict[str, Any], words: Words) -> tuple[list[dict[str, Any]], int]:
         begin = record["ts_ms"]
@@ -69,16 +70,11 @@ class Langfuse(Written):
             "bookmarked": False,
             "public": False,
         }
-        root = context | _observation(root_id, "SPAN", record["feature"], "", begin, end)
+        whose = {"tenant": record["tenant"], "feature": record["feature"], "team": record["team"]}
+        root = context | _observation(root_id, "SPAN", record["feature"], "", begin, end) | {"metadata": whose}
         generation = _observation(record["request_id"], "GENERATION", "chat", root_id, begin, end)
         generation |= {
-            "metadata": given(
-                tenant=record["tenant"],
-                feature=record["feature"],
-                team=record["team"],
-                api_key_id=record["api_key_id"],
-                is_batch=record.get("is_batch"),
-            ),
+            "metadata": whose | {"api_key_id": record["api_key_id"]},
             "level": "ERROR" if failed else "DEFAULT",
             "status_message": record.get("error_code", ""),
             "input": dump(words.messages()),
@@ -100,7 +96,19 @@ class Langfuse(Written):
             "prompt_version": int(record["prompt_version"][1:]),
             "usage_pricing_tier_name": "Standard",
         }
-        return [root, context | generation], 1
+        tools = [context | _tool(call, root_id, begin) | {"metadata": whose} for call in words.tool_calls]
+        return [root, context | generation, *tools], 1
+
+
+def _tool(call: ToolCall, parent: str, begin: int) -> dict[str, Any]:
+    started = begin + call.after_ms
+    failed = call.status != "ok"
+    return _observation(call.id, "TOOL", call.name, parent, started, started + (call.latency_ms or 0.0)) | {
+        "input": dump(call.arguments),
+        "output": call.result or "",
+        "level": "ERROR" if failed else "DEFAULT",
+        "status_message": "tool_error" if failed else "",
+    }
 
 
 def _observation(observation: str, kind: str, name: str, parent: str, begin: int, end: float | None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class LiteLLM(Written):
         forget_usage_of_failures(chunk)
         merge(chunk, "audio_input_tokens", "audio_cache_read_tokens")
         merge(chunk, "cache_write_5m_tokens", "cache_write_1h_tokens")
-        forget_words(chunk, retrieved=True, governance=True)
+        forget_words(chunk, retrieved=True, calls="asked")
 
     def write(self, record: dict[str, Any], words: Words) -> tuple[list[dict[str, Any]], int]:
         failed = "error_class" in record

@@ -35,7 +35,7 @@ class OpenAI(Written):
         forget_silent_errors(chunk)
         forget_usage_of_failures(chunk)
         merge(chunk, "audio_input_tokens", "audio_cache_read_tokens")
-        forget_words(chunk, retrieved=True, governance=True)
+        forget_words(chunk, retrieved=True, calls="asked")
 
     def write(self, record: dict[str, Any], words: Words) -> tuple[list[dict[str, Any]], int]:
         times = envelope_times(record)
@@ -55,7 +55,7 @@ class OpenAI(Written):
             kind = "invalid_request_error" if status < 500 else "server_error"
             message = f"The call failed: {record['error_code']}."
             response = {"error": {"message": message, "type": kind, "param": None, "code": record["error_code"]}}
-        error = {"error": {"type": "connection_error", "message": record["error_code"]}} if response is None else {}
+        error = {"error": {"type": "APIConnectionError", "message": record["error_code"]}} if response is None else {}
         own = {key: record[key] for key in OWN if key in record}
         provider = {"url": "https://api.openai.com/v1/chat/completions"}
         body = {"status_code": status, "request": request, "response": response}

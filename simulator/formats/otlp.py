@@ -45,11 +45,11 @@ class OTLP(Written):
         forget_silent_errors(chunk)
         forget_usage_of_failures(chunk)
         merge(chunk, "cache_write_5m_tokens", "cache_write_1h_tokens")
-        forget_words(chunk)
+        forget_words(chunk, calls="results")
         if chunk.words is not None:
             starts = -np.nan_to_num(chunk.ms["retrieval_ms"]).astype(np.int64) - 5
             chunk.words = [
-                replace(words, retrieved_after_ms=start, tool_calls=tuple(map(_conventional, words.tool_calls)))
+                replace(words, retrieved_after_ms=start)
                 for words, start in zip(chunk.words, starts.tolist(), strict=True)
             ]
 
@@ -61,7 +61,9 @@ class OTLP(Written):
             dump(_resource(record)) + "\t" + dump(_trace(record, words))[1:-1]
             for record, words in zip(records(chunk), chunk.words, strict=True)
         ]
-        return Spelled(pl.Series("text", texts, dtype=pl.String), np.full(len(chunk), _OTHERS, dtype=np.int64))
+        # A search that found nothing is a span without a record in it.
+        ignored = [_OTHERS + (not words.retrieved) for words in chunk.words]
+        return Spelled(pl.Series("text", texts, dtype=pl.String), np.array(ignored, dtype=np.int64))
 
     def assemble(self, texts: pl.Series) -> bytes:
         traces = [text.split("\t", 1) for text in texts]
@@ -74,12 +76,6 @@ class OTLP(Written):
             ]
             lines.append(f'{{"resourceSpans":[{",".join(resources)}]}}')
         return "\n".join(lines).encode() + b"\n"
-
-
-def _conventional(call: ToolCall) -> ToolCall:
-    """What a tool's span says: not who approved it, nor that it was refused, only that it failed or not."""
-    status = call.status if call.status in ("ok", None) else "error"
-    return replace(call, decision=None, approver=None, side_effect=None, status=status)
 
 
 def _resource(record: dict[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,10 @@ def _span(span: Record) -> Iterator[Record]:
     said, ms = _attributes(span), int(span["startTimeUnixNano"]) / 1e6
     operation = said.get("gen_ai.operation.name")
     if operation == "retrieval":
-        for place, found in enumerate(json.loads(said["gen_ai.retrieval.documents"])):
+        documents = json.loads(said["gen_ai.retrieval.documents"])
+        if not documents:
+            yield {"kind": "ignored", "id": None, "ms": ms}
+        for place, found in enumerate(documents):
             yield {"kind": "retrieval", "id": (span["spanId"], place), "ms": ms, "document": found["id"]}
     elif operation == "execute_tool":
         yield {"kind": "tool_call", "id": said["gen_ai.tool.call.id"], "ms": ms, "name": said["gen_ai.tool.name"]}
@@ -175,6 +178,10 @@ def _litellm(document: Record, delivery: date) -> Iterator[Record]:
 
 def _langfuse(document: Record, delivery: date) -> Iterator[Record]:
     ms = _iso_ms(document["start_time"] + "+00:00")
+    if document["type"] == "TOOL":
+        json.loads(document["input"])
+        yield {"kind": "tool_call", "id": document["id"], "ms": ms, "name": document["name"]}
+        return
     if document["type"] != "GENERATION":
         yield {"kind": "ignored", "id": None, "ms": ms}
         return
