@@ -1,16 +1,21 @@
 """A bad line's shape, without its values: what logs.quarantine may show of it.
 
-A line that cannot be parsed cannot be redacted by pattern, so nothing of it is kept but JSON keys that look like
-names, punctuation, and each value's type and length: `{"model":<string:12>,"tokens":<number:3>,<text:57>}`.
+A line that cannot be parsed cannot be redacted by pattern, so nothing of it is kept but JSON keys that some format knows,
+punctuation, and each value's type and length: `{"model":<string:12>,"tokens":<number:3>,<key:9>:<text:57>}`. Any other key
+may be somebody's name.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cache
+
+from resources.contracts import contracts
+from resources.sources import formats, source_columns
 
 EXCERPT_CHARACTERS = 240
 _CUT = "…"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 # Possessive quantifiers: no backtracking, so an unclosed string of 16 MB costs one pass. An unclosed string still
 # matches, up to the end.
 _TOKEN = re.compile(
@@ -59,9 +64,17 @@ def excerpt(raw: str | bytes) -> str:
     return "".join(parts)
 
 
+@cache
+def known_keys() -> frozenset[str]:
+    """The words of all formats' SQL, and the names under which a source gives columns."""
+    words = {word for format_ in formats().values() for word in _WORD.findall(format_.sql)}
+    parts = {part for word in words for part in word.split(".")}
+    return frozenset(words | parts | set(source_columns(contracts()["logs.landed"])))
+
+
 def _key(quoted: str) -> str:
     name = quoted[1:-1]
-    return f'"{name}"' if _NAME.match(name) else f"<key:{len(name)}>"
+    return f'"{name}"' if name in known_keys() else f"<key:{len(name)}>"
 
 
 def _shape(kind: str, token: str) -> str:

@@ -59,9 +59,10 @@ class StageWriter:
         """Rows for logs.landed, and their words for logs.texts: `captured` are the columns that hold words."""
         if not len(typed):
             return
+        typed = self._clean(typed)
         self._land_texts(typed, captured)
         schema = arrow_schema(contracts()[LANDED])
-        self._files[LANDED].write_table(self._clean(typed.select(schema.names)).cast(schema))
+        self._files[LANDED].write_table(typed.select(schema.names).cast(schema))
         self.stage.records_landed += len(typed)
         by_day = Counter(self.stage.landed_by_day)
         for entry in pc.value_counts(typed["day"]).to_pylist():
@@ -113,12 +114,12 @@ class StageWriter:
             self._files[TEXTS].write_table(table.cast(schema))
             self.stage.texts += len(table)
 
-    def _clean(self, landed: pa.Table) -> pa.Table:
+    def _clean(self, typed: pa.Table) -> pa.Table:
         """The rows with what identifies people or opens doors taken out of their free facts."""
         if self._redactor is None:
-            return landed
-        for place, column in enumerate(contracts()[LANDED].columns):
-            values = landed[column.name]
+            return typed
+        for column in contracts()[LANDED].columns:
+            values = typed[column.name]
             if not _is_free_text(column) or values.null_count == len(values):
                 continue
             if column.name in IDS:
@@ -126,8 +127,8 @@ class StageWriter:
             else:
                 clean, counts = self._redactor.redact_names(values)
                 self._count(counts)
-            landed = landed.set_column(place, column.name, clean)
-        return landed
+            typed = typed.set_column(typed.schema.get_field_index(column.name), column.name, clean)
+        return typed
 
     def _clean_ids(self, redactor: Redactor, name: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
         is_clean = redactor.is_clean(ids)

@@ -17,16 +17,16 @@ from resources.excerpt import EXCERPT_CHARACTERS, excerpt
     [
         ('{"model": "gpt-4o-mini!", "tokens":123, "ok":true, "x":null}',
          '{"model":<string:12>,"tokens":<number:3>,"ok":<bool>,"x":<null>}'),
-        ('{"a":"one","b":tw o', '{"a":<string:3>,"b":<text:2><text:1>'),
-        ('{"a":"never closed, "b": 1}', '{"a":<string:14><text:1><string:4>'),
+        ('{"ts":"one","team":tw o', '{"ts":<string:3>,"team":<text:2><text:1>'),
+        ('{"ts":"never closed, "b": 1}', '{"ts":<string:14><text:1><string:4>'),
         (
-            '{"alice@example.com": 1, "sub":{"4915112345678":[1,2]}}',
-            '{<key:17>:<number:1>,"sub":{<key:13>:[<number:1>,<number:1>]}}',
+            '{"alice@example.com": 1, "usage":{"4915112345678":[1,2]}, "Alice_Liddell": 2, "sk-abcdef": 3}',
+            '{<key:17>:<number:1>,"usage":{<key:13>:[<number:1>,<number:1>]},<key:13>:<number:1>,<key:9>:<number:1>}',
         ),
         ("plain words", "<text:11>"),
         ("", "<text:0>"),
         (b"\xff\xfe{}", "<bytes:4>"),
-        ('{"a":"b":"c"}', '{"a":<string:1>:<string:1>}'),
+        ('{"ts":"b":"c"}', '{"ts":<string:1>:<string:1>}'),
     ],
 )  # fmt: skip
 def test_shape(raw: str | bytes, shape: str) -> None:
