@@ -27,6 +27,8 @@ from resources.table_store import arrow_schema
 LANDED, TEXTS, QUARANTINE = "logs.landed", "logs.texts", "logs.quarantine"
 IDS = frozenset({"request_id", "trace_id", "parent_id", "record_id", "document_id"})
 """Fact columns that join: one that holds a secret or a person's address becomes a pseudonym, whole."""
+MOST_NAMES = 100_000
+"""So many clean names of a file are remembered."""
 
 
 class StageWriter:
@@ -38,6 +40,7 @@ class StageWriter:
         self.documents = 0
         self._keyring = keyring
         self._redactor = redactor
+        self._clean_names = pa.array([], pa.string())
         self._files = {
             name: _file(path, arrow_schema(contracts()[name]))
             for name, path in (
@@ -118,28 +121,42 @@ class StageWriter:
         """The rows with what identifies people or opens doors taken out of their free facts."""
         if self._redactor is None:
             return typed
-        for column in contracts()[LANDED].columns:
-            values = typed[column.name]
-            if not _is_free_text(column) or values.null_count == len(values):
+        names = [c.name for c in contracts()[LANDED].columns if _is_free_text(c)]
+        columns = {name: typed[name].combine_chunks() for name in names if typed[name].null_count < len(typed)}
+        for name, is_clean in self._judged(self._redactor, columns).items():
+            if pc.all(is_clean).as_py():
                 continue
-            if column.name in IDS:
-                clean = self._clean_ids(self._redactor, column.name, values)
+            if name in IDS:
+                values = self._clean_ids(name, columns[name], is_clean)
             else:
-                clean, counts = self._redactor.redact_names(values)
+                values, counts = self._redactor.redact_names(columns[name])
                 self._count(counts)
-            typed = typed.set_column(typed.schema.get_field_index(column.name), column.name, clean)
+            typed = typed.set_column(typed.schema.get_field_index(name), name, values)
         return typed
 
-    def _clean_ids(self, redactor: Redactor, name: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-        is_clean = redactor.is_clean(ids)
-        if pc.all(is_clean, skip_nulls=True).as_py() is not False:
-            return ids
-        tokens = [
-            value if value is None or fine else self._keyring.token(name, value)
-            for value, fine in zip(ids.to_pylist(), is_clean.to_pylist(), strict=True)
-        ]
-        self._count({"id": sum(fine is False for fine in is_clean.to_pylist())})
-        return pa.chunked_array([pa.array(tokens, pa.string())])
+    def _judged(self, redactor: Redactor, columns: Mapping[str, pa.Array]) -> dict[str, pa.BooleanArray]:
+        """Per column, whether each of its distinct values would stay as it is; of an id column, whether each value would.
+
+        One look for all columns of a batch; names that were seen before are not looked at again.
+        """
+        candidates = {name: column if name in IDS else column.drop_null().unique() for name, column in columns.items()}
+        fresh = {
+            name: values if name in IDS else values.filter(pc.invert(pc.is_in(values, value_set=self._clean_names)))
+            for name, values in candidates.items()
+        }
+        verdicts = redactor.is_clean(pa.concat_arrays([pa.array([], pa.string()), *fresh.values()]))
+        judged, place = {}, 0
+        for name, values in fresh.items():
+            judged[name] = verdicts.slice(place, len(values))
+            place += len(values)
+            if name not in IDS and len(self._clean_names) < MOST_NAMES:
+                self._clean_names = pa.concat_arrays([self._clean_names, values.filter(judged[name])])
+        return judged
+
+    def _clean_ids(self, name: str, ids: pa.Array, is_clean: pa.BooleanArray) -> pa.Array:
+        self._count({"id": len(ids) - is_clean.true_count})
+        pairs = zip(ids.to_pylist(), is_clean.to_pylist(), strict=True)
+        return pa.array([v if v is None or fine else self._keyring.token(name, v) for v, fine in pairs], pa.string())
 
     def _count(self, finds: Mapping[str, int]) -> None:
         found = Counter(self.stage.redactions) + Counter(dict(finds))
