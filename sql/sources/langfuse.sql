@@ -354,11 +354,13 @@ yielded as (
         end as provider,
         regexp_replace(coalesce(nullif(model, ''), a."gen_ai.request.model"), '^projects/.*/models/', '') as request_model,
         coalesce(a."gen_ai.response.model", a."ai.response.model") as response_model,
-        p.temperature as temperature,
-        p.top_p as top_p,
-        -- SDKs write these where nobody set a cap.
-        case when coalesce(p.max_completion_tokens, p.max_tokens, p.max_output_tokens) not in ('-1', 'Infinity', 'inf')
-            then coalesce(p.max_completion_tokens, p.max_tokens, p.max_output_tokens) end as max_output_tokens,
+        -- SDKs write these words where nobody said anything.
+        if(p.temperature in ('null', 'None'), null, p.temperature) as temperature,
+        if(p.top_p in ('null', 'None'), null, p.top_p) as top_p,
+        list_filter(
+            [p.max_completion_tokens, p.max_tokens, p.max_output_tokens],
+            lambda cap: cap not in ('null', 'None', '-1', 'Infinity', 'inf')
+        )[1] as max_output_tokens,
         tokens_in - if(is_within_input, parts_in, 0) as uncached_input_tokens,
         cache_read_tokens,
         if(cache_write_tokens is null, cache_write_5m_tokens, cache_write_tokens + coalesce(cache_write_5m_tokens, 0))

@@ -281,7 +281,7 @@ yielded as (
             else coalesce(d.response.choices[1].finish_reason, d.response.stop_reason)
         end as finish_reason,
         case
-            when not is_failure then null
+            when not is_failure then if(d.response.choices[1].finish_reason = 'content_filter', 'model', null)
             when error_name in ('ContentPolicyViolationError', 'ContextWindowExceededError') or len(interventions) > 0
                 or contains(error_name, 'Guardrail') or d.error_information.error_code = 'content_filter' then 'model'
             when error_name in ('JSONSchemaValidationError', 'APIResponseValidationError') then 'schema'
@@ -301,6 +301,7 @@ yielded as (
         case
             when list_contains(list_transform(output_guardrails, lambda g: g.guardrail_status), 'guardrail_intervened')
                 then if(is_failure, 'block', 'flag')
+            when d.response.choices[1].finish_reason = 'content_filter' then 'block'
             when list_contains(list_transform(output_guardrails, lambda g: g.guardrail_status), 'success') then 'pass'
         end as safety_output_verdict,
         coalesce(interventions[1].classification.category, interventions[1].guardrail_name) as safety_category,

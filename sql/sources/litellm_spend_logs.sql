@@ -170,8 +170,11 @@ yielded as (
             when provider = 'text-completion-openai' then 'openai'
             else provider
         end as provider,
-        case when starts_with(d.model, provider || '/') then substr(d.model, length(provider) + 2) else d.model end
-            as request_model,
+        case
+            when tool_name is not null then null
+            when starts_with(d.model, provider || '/') then substr(d.model, length(provider) + 2)
+            else d.model
+        end as request_model,
         response.model as response_model,
         d.model_group as route,
         case when is_measured then
@@ -200,7 +203,8 @@ yielded as (
             epoch_us(try_cast(d."endTime" as timestamptz) - try_cast(ts as timestamptz)) / 1000
         end as latency_ms,
         -- Without a stream this is when the answer was whole.
-        case when try_cast(d."completionStartTime" as timestamptz) < try_cast(d."endTime" as timestamptz)
+        case when tool_name is null
+            and try_cast(d."completionStartTime" as timestamptz) < try_cast(d."endTime" as timestamptz)
             then epoch_us(try_cast(d."completionStartTime" as timestamptz) - try_cast(ts as timestamptz)) / 1000
         end as time_to_first_token_ms,
         round(list_sum(list_transform(guardrails, lambda g: g.duration)) * 1000, 3) as filter_ms,
