@@ -10,6 +10,7 @@
 --
 -- Both conventions count cached tokens within the input and reasoning within the output. Some instrumentations do not: that
 -- shows by the total, or by a part larger than the whole, and then nothing is taken off.
+-- `part` is made of the places of resource, span and row: landing numbers records in its order.
 -- Spans of agents, chains and workflows repeat the usage of the calls below them: they are no requests.
 with documents as (
     select
@@ -37,13 +38,19 @@ span_texts as (
         record_number,
         resource_place,
         map_from_entries(list_transform(
-            json_transform(of_resource.resource, '{"attributes": [{"key": "VARCHAR", "value": {"stringValue": "VARCHAR",
-                "intValue": "VARCHAR", "boolValue": "VARCHAR", "doubleValue": "VARCHAR"}}]}').attributes,
-            lambda x: {'key': coalesce(x.key, ''), 'value':
+            list_filter(stated, lambda x, i:
+                x.key is not null and list_position(list_transform(stated, lambda y: y.key), x.key) = i),
+            lambda x: {'key': x.key, 'value':
                 coalesce(x.value."stringValue", x.value."intValue", x.value."boolValue", x.value."doubleValue")}
         )) as r,
         flatten(list_transform(of_resource."scopeSpans", lambda s: s.spans)) as texts
-    from resources
+    from (
+        select
+            *,
+            json_transform(of_resource.resource, '{"attributes": [{"key": "VARCHAR", "value": {"stringValue": "VARCHAR",
+                "intValue": "VARCHAR", "boolValue": "VARCHAR", "doubleValue": "VARCHAR"}}]}').attributes as stated
+        from resources
+    )
 ),
 
 exported as (
@@ -142,8 +149,11 @@ found as (
         list_transform(span.events, lambda e: {
             'name': e.name,
             'at_ns': try_cast(e."timeUnixNano" as bigint),
-            'a': map_from_entries(list_transform(e.attributes, lambda x: {'key': coalesce(x.key, ''), 'value':
-                coalesce(x.value."stringValue", x.value."intValue", x.value."boolValue", x.value."doubleValue")}))
+            'a': map_from_entries(list_transform(
+                list_filter(e.attributes, lambda x, i:
+                    x.key is not null and list_position(list_transform(e.attributes, lambda y: y.key), x.key) = i),
+                lambda x: {'key': x.key, 'value':
+                    coalesce(x.value."stringValue", x.value."intValue", x.value."boolValue", x.value."doubleValue")}))
         }) as events,
         span.links[1]."spanId" as link_id
     from plain

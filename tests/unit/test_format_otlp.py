@@ -234,10 +234,15 @@ def test_an_evaluation_of_a_trace_or_session_is_not_pinned_on_the_span_that_carr
 
 
 def test_an_attribute_that_stands_twice_counts_as_it_stood_first() -> None:
-    twice = span(CHAT)
+    rated = event("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "relevance"})
+    rated["attributes"] += pairs({"gen_ai.evaluation.name": "taste"})
+    twice = span(CHAT, events=[rated])
     twice["attributes"] += pairs({"gen_ai.request.model": "gpt-3"})
-    (row,) = selected(export(twice))
-    assert row["request_model"] == "gpt-4o"
+    document = json.loads(export(twice, resource={"service.name": "shop"}))
+    document["resourceSpans"][0]["resource"]["attributes"] += pairs({"service.name": "desk"})
+    request, feedback = selected(json.dumps(document))
+    assert (request["request_model"], request["feature"]) == ("gpt-4o", "shop")
+    assert feedback["feedback_name"] == "relevance"
 
 
 # Tokens
