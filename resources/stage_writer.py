@@ -27,6 +27,9 @@ from resources.table_store import arrow_schema
 LANDED, TEXTS, QUARANTINE = "logs.landed", "logs.texts", "logs.quarantine"
 IDS = frozenset({"request_id", "trace_id", "parent_id", "record_id", "document_id"})
 """Fact columns that join: one that holds a secret or a person's address becomes a pseudonym, whole."""
+_DRAWN_ID = r"^([A-Za-z]+[_-])*[0-9a-f-]*[a-f][0-9a-f-]*$"
+"""An id that a machine drew: hexadecimal, with a letter in it, so that it is no card or telephone number."""
+_DRAWN_ID_CHARACTERS = 16
 MOST_NAMES = 100_000
 """So many clean names of a file are remembered."""
 
@@ -135,18 +138,20 @@ class StageWriter:
         return typed
 
     def _judged(self, redactor: Redactor, columns: Mapping[str, pa.Array]) -> dict[str, pa.BooleanArray]:
-        """Per column, whether each of its distinct values would stay as it is; of an id column, whether each value would.
+        """Per column, whether each of its new distinct values would stay as it is; of an id column, each value.
 
-        One look for all columns of a batch; names that were seen before are not looked at again.
+        One look for all columns of a batch; names that were seen before are not looked at again, nor ids that were drawn.
         """
-        candidates = {name: column if name in IDS else column.drop_null().unique() for name, column in columns.items()}
-        fresh = {
-            name: values if name in IDS else values.filter(pc.invert(pc.is_in(values, value_set=self._clean_names)))
-            for name, values in candidates.items()
-        }
-        verdicts = redactor.is_clean(pa.concat_arrays([pa.array([], pa.string()), *fresh.values()]))
+        looked_at = {}
+        for name, column in columns.items():
+            if name in IDS:
+                looked_at[name] = pc.if_else(_is_drawn(column), None, column)
+            else:
+                values = column.drop_null().unique()
+                looked_at[name] = values.filter(pc.invert(pc.is_in(values, value_set=self._clean_names)))
+        verdicts = redactor.is_clean(pa.concat_arrays([pa.array([], pa.string()), *looked_at.values()]))
         judged, place = {}, 0
-        for name, values in fresh.items():
+        for name, values in looked_at.items():
             judged[name] = verdicts.slice(place, len(values))
             place += len(values)
             if name not in IDS and len(self._clean_names) < MOST_NAMES:
@@ -168,6 +173,11 @@ class StageWriter:
         if len(table):
             self._files[QUARANTINE].write_table(table)
             self.quarantine_rows += len(table)
+
+
+def _is_drawn(ids: pa.Array) -> pa.BooleanArray:
+    is_long = pc.greater_equal(pc.binary_length(ids), _DRAWN_ID_CHARACTERS)
+    return pc.and_(is_long, pc.match_substring_regex(ids, _DRAWN_ID))
 
 
 def _is_free_text(column: Column) -> bool:
