@@ -35,6 +35,7 @@ from pipelines.summary import print_night
 from resources.calendar import CalendarError
 from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
+from resources.landing_area import LandingError
 from resources.process_mark import process_mark
 from resources.sources import SourceError
 from resources.tenants import TenantError, declared_tenants
@@ -43,7 +44,7 @@ from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
 SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED = 14, 2_000, 7
 COULD_NOT_START = (
-    CalendarError, ContractError, KeyringError, PriceSeedError, SettingsError, SourceError, TenantError
+    CalendarError, ContractError, KeyringError, LandingError, PriceSeedError, SettingsError, SourceError, TenantError
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""

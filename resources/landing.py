@@ -91,7 +91,7 @@ class Landing:
         capture: CapturePolicy = CapturePolicy(),  # noqa: B008  # frozen, and keeps nothing
     ):
         self.store = store
-        self.area = landing_area(place)
+        self.area = landing_area(place, {source.name: source.url for source in sources.values() if source.url})
         self.sources = sources
         self.calendar_start = calendar_start
         self.capture = capture

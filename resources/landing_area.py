@@ -8,9 +8,9 @@ a URL that holds them is refused, because places are shown, logged and stored.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
@@ -79,9 +79,13 @@ class LandingArea(Protocol):
         """
 
 
-def landing_area(place: Path | str) -> LandingArea:
-    """The area at a folder or a URL. Raises LandingError for a URL that cannot be used."""
-    return ObjectArea(place) if isinstance(place, str) and "://" in place else FolderArea(Path(place))
+def landing_area(place: Path | str, own: Mapping[str, str] | None = None) -> LandingArea:
+    """The area at a folder or a URL; `own` are URLs of sources whose files lie elsewhere.
+
+    Raises LandingError for a URL that cannot be used.
+    """
+    area = ObjectArea(place) if isinstance(place, str) and "://" in place else FolderArea(Path(place))
+    return ScatteredArea(area, {source: ObjectArea(url) for source, url in own.items()}) if own else area
 
 
 class FolderArea:
@@ -145,7 +149,7 @@ class ObjectArea:
         with self._reached("list"):
             self._ls()
             for name in sources:
-                infos = files.find(f"{root}/{name}", detail=True).items()
+                infos = files.find(f"{root}/{name}".rstrip("/"), detail=True).items()
                 found += [_candidate(str(path)[len(root) + 1 :], info) for path, info in infos if info["type"] == "file"]
         return sorted((c for c in found if _is_deliverable(c.path)), key=lambda c: PurePosixPath(c.path).parts)
 
@@ -209,6 +213,39 @@ class ObjectArea:
             if isinstance(error, PermissionError):
                 what = "the credentials in the environment, such as AWS_ACCESS_KEY_ID, and that they may list and read there"
             raise LandingError(f"cannot {verb} {self.url} ({said}). Check {what}") from None
+
+
+class ScatteredArea:
+    """An area of which some sources have their files right at a URL of their own."""
+
+    def __init__(self, common: LandingArea, own: Mapping[str, ObjectArea]):
+        self._common = common
+        self._own = own
+
+    def candidates(self, sources: Iterable[str]) -> list[Candidate]:
+        found = []
+        for name in (names := list(sources)):
+            if name in self._own:
+                found += [replace(c, path=f"{name}/{c.path}") for c in self._own[name].candidates([""])]
+        found += self._common.candidates(name for name in names if name not in self._own)
+        return sorted(found, key=lambda c: PurePosixPath(c.path).parts)
+
+    def undeclared(self, sources: Iterable[str]) -> list[str]:
+        return self._common.undeclared(name for name in sources if name not in self._own)
+
+    def look(self, path: str) -> Candidate | None:
+        source, _, rest = path.partition("/")
+        if source not in self._own:
+            return self._common.look(path)
+        found = self._own[source].look(rest)
+        return replace(found, path=path) if found else None
+
+    @contextmanager
+    def local(self, candidate: Candidate, folder: Path) -> Iterator[Path]:
+        source, _, rest = candidate.path.partition("/")
+        area, path = (self._own[source], rest) if source in self._own else (self._common, candidate.path)
+        with area.local(replace(candidate, path=path), folder) as found:
+            yield found
 
 
 def _candidate(path: str, info: dict[str, Any]) -> Candidate:

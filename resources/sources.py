@@ -18,7 +18,7 @@ from resources.contracts import SEEDS, SQL, Column, Contract, contracts
 SOURCES_FILE = SEEDS / "sources.yml"
 FORMATS = SQL / "sources"
 OnSamePath = Literal["append", "replace"]
-_KEYS = {"format", "on_same_path", "defaults", "keep_attributes", "start"}
+_KEYS = {"format", "on_same_path", "defaults", "keep_attributes", "start", "url"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 _EXPECTS = re.compile(r"^--\s*expects:\s*(.+)$", re.MULTILINE)
 
@@ -45,7 +45,8 @@ class Format:
 class Source:
     """A landing sub-folder. `defaults` are texts by source name, for records that are silent.
 
-    `start` is when a log of relative times begins ($start of its format).
+    `start` is when a log of relative times begins ($start of its format). `url` is where the files lie instead of in the
+    sub-folder.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Source:
     defaults: dict[str, str] = field(default_factory=dict)
     keep_attributes: tuple[str, ...] = ()
     start: datetime | None = None
+    url: str | None = None
 
 
 def source_columns(contract: Contract) -> dict[str, Column]:
@@ -121,7 +123,14 @@ def _source(name: str, raw: Any) -> Source:
         defaults={str(column): _default(where, str(column), value) for column, value in defaults.items()},
         keep_attributes=tuple(sorted(set(kept))),
         start=_start(where, raw.get("start")),
+        url=_url(where, raw.get("url")),
     )
+
+
+def _url(where: str, raw: Any) -> str | None:
+    if raw is not None and (not isinstance(raw, str) or "://" not in raw):
+        raise SourceError(f"{where}: url is where its files lie, such as s3://bucket/prefix; for a folder leave it out")
+    return raw
 
 
 def _start(where: str, raw: Any) -> datetime | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +22,10 @@ from house import CALENDAR_START, SOURCES, House, request
 from moto.server import ThreadedMotoServer
 
 from resources import landing, landing_area
+from resources.contracts import REPO
 from resources.landing import Landing, LandingReport
 from resources.landing_area import LandingError, ObjectArea
+from resources.warehouse import open_published
 
 BUCKET = "company-logs"
 URL = f"s3://{BUCKET}/llm"
@@ -225,3 +231,23 @@ def test_the_ledger_knows_an_object_by_its_path_below_the_url(house: House, buck
     (candidate,) = landing_area.landing_area(URL).candidates(["gateway"])
     (state,) = Landing(house.store, URL, SOURCES, CALENDAR_START)._states()
     assert (state["path"], state["size_bytes"], state["modified_ns"]) == candidate.fate
+
+
+def test_a_night_lands_from_a_url_and_publishes_and_shows_no_secret(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.put("gateway/a.jsonl", request("r1", DAY), request("r2", DAY))
+    environment = os.environ | {
+        "NOCTURNE_HOME": str(tmp_path / "home"),
+        "NOCTURNE_DATA": str(tmp_path / "data"),
+        "NOCTURNE_LANDING": URL,
+        "NOCTURNE_NOW": "2026-11-10T03:00:00+00:00",
+        "AWS_SECRET_ACCESS_KEY": "Zq-Secret-Qz",
+    }
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--no-validation"]
+    ended = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with closing(open_published(tmp_path / "data" / "warehouse.duckdb")) as con:
+        assert con.execute("select count(*) from logs.requests").fetchall() == [(2,)]
+        assert con.execute("select path, state from logs.files").fetchall() == [("gateway/a.jsonl", "landed")]
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in written if b"Zq-Secret-Qz" in path.read_bytes()] == []
+    assert "Zq-Secret-Qz" not in ended.stdout

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,6 +72,23 @@ def test_an_object_needs_no_time_to_settle_and_a_fresh_file_does(tmp_path: Path,
     for place, expected in ((tmp_path, False), ("memory://logs", True)):
         (file,) = landing_area(place).candidates(["gateway"])
         assert clock.is_settled(file) is expected
+
+
+def test_a_source_may_have_a_place_of_its_own(house: House, memory: fsspec.AbstractFileSystem) -> None:
+    record = json.dumps(request("r1", "2026-11-08T10:00:00Z"))
+    memory.pipe_file("/logs/partner/2026/a.jsonl", record.encode())
+    memory.pipe_file("/logs/partner/.hidden.jsonl", record.encode())
+    house.deliver("b.jsonl", [request("r2", "2026-11-08T10:00:00Z")], "replacing")
+    house.deliver("c.jsonl", [request("r3", "2026-11-08T10:00:00Z")], "gateway")
+    sources = SOURCES | {"gateway": replace(SOURCES["gateway"], url="memory://logs/partner")}
+    landing = Landing(house.store, house.landing, sources, CALENDAR_START)
+    report = landing.land(house.now, lambda _: True)
+    assert [file.path for file in report.files] == ["gateway/2026/a.jsonl", "replacing/b.jsonl"]
+    assert [file.source for file in report.files] == ["gateway", "replacing"]
+    assert report.undeclared == ["gateway"]  # What lies where nobody looks is named.
+    assert landing.land(house.now, lambda _: True).unchanged == 2
+    memory.rm("/logs/partner/2026/a.jsonl")
+    assert landing.area.look("gateway/2026/a.jsonl") is None
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def test_the_shipped_seed_loads() -> None:
         ({"format": "canonical", "defaults": {"endpoint_trust": "all"}}, "allowed: public, partner, internal"),
         ({"format": "canonical", "defaults": {"provider": None}}, "is a text, a number, true or false"),
         ({"format": "canonical", "keep_attributes": "channel"}, "keep_attributes is a list"),
+        ({"format": "canonical", "url": "/data/logs"}, "url is where its files lie, such as s3://bucket/prefix"),
     ],
 )
 def test_a_wrong_entry_is_told_what_is_allowed(entry: dict[str, Any], told: str) -> None:
