@@ -16,7 +16,7 @@ _CANDIDATE = re.compile(
     re.I,
 )
 _EXTENSION = re.compile(r"\s?(?:x|ext\.?|extension)\s?\d{1,6}$", re.I)
-# Written for no other purpose: North American, international, national with a trunk 0 or an area in brackets, pairs.
+# Written for no other purpose: North American, international, national with a trunk 0 or an area in brackets.
 _SURE = re.compile(
     r"""
     (?:(?:\+|00)?1[ .-])? (?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[.-]) [2-9]\d\d [ .-] \d{4}
@@ -24,13 +24,13 @@ _SURE = re.compile(
     | \(?\+ \d [\d ()./-]{6,20}
     | \(0?\d{1,4}\) [ ]? (?:\d{2,5} (?:[ .-]\d{2,5}){1,3} | \d{5,8})
     | (?=(?:\D*\d){9,12}\D*$) (?!\d{5}[ ]\d{4}$) 0[1-9]\d{0,3} (?:[ ./-] \d{2,8}){1,4}
-    | \d\d-\d\d-\d\d-\d\d
     """,
     re.X,
 )
 _WORD_BEFORE = re.compile(
-    r"phone|mobile|\bcell\b|\btel\b|telefon|handy|fax|\bcall\b|calling|dial|text me|\bsms\b|whatsapp|\breach\b|hotline"
-    r"|voicemail|contact|messages? (?:to|on|at)|messages on my|answering|registered|ring me|pager|switchboard"
+    r"phone|mobile|\bcell(?: number|:| is| at)|\btel\b|telefon|handy|fax|\bcall\b|calling|dial|text me|\bsms\b"
+    r"|whatsapp|\breach\b|hotline|voicemail|contact|messages? (?:to|on|at)|messages on my|answering|registered|ring me"
+    r"|pager|switchboard"
     r"|\b(?:desk|office|home|work|direct)\W{0,4}$",
     re.I,
 )

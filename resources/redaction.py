@@ -212,32 +212,30 @@ def _replace(text: str, finds: list[Find], placeholder: re.Pattern[str]) -> tupl
     """
     if not finds:
         return None
-    placed = [match.span() for match in placeholder.finditer(text)]
-    finds = [find for find in finds if not any(start <= find.start and find.end <= end for start, end in placed)]
-    finds += [
-        Find(start, end, "", "") for start, end in placed if any(f.start < end and start < f.end for f in finds)
-    ]
+    placed = {match.span() for match in placeholder.finditer(text)}
     pieces: list[str] = []
     counts: Counter[str] = Counter()
     done = 0
-    for find in _merged(finds):
+    for find in merged([*finds, *(Find(start, end, "", "") for start, end in placed)]):
+        if (find.start, find.end) in placed:
+            continue
         pieces += text[done : find.start], f"<{find.kind}>"
         counts[find.counted_as] += 1
         done = find.end
     return ("".join([*pieces, text[done:]]), counts) if counts else None
 
 
-def _merged(finds: list[Find]) -> list[Find]:
+def merged(finds: list[Find]) -> list[Find]:
     """Overlapping finds as one, over all that they cover, named after a secret among them, else after the longest."""
-    merged: list[Find] = []
+    joined: list[Find] = []
     for find in sorted(finds, key=lambda f: (f.start, -f.end)):
-        if not merged or find.start >= merged[-1].end:
-            merged.append(find)
+        if not joined or find.start >= joined[-1].end:
+            joined.append(find)
             continue
-        last = merged[-1]
+        last = joined[-1]
         name = max(last, find, key=lambda f: (f.kind == SECRET, f.kind != "", f.end - f.start))
-        merged[-1] = replace(name, start=last.start, end=max(last.end, find.end))
-    return merged
+        joined[-1] = replace(name, start=last.start, end=max(last.end, find.end))
+    return joined
 
 
 def _as_json(counts: Counter[str]) -> str:

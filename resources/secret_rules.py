@@ -158,6 +158,11 @@ def _allowlists(raw: list[dict[str, Any]]) -> tuple[Allowlist, ...]:
     )
 
 
+def is_assignment(regex: str) -> bool:
+    """Whether an expression has the form `word = value`."""
+    return _ASSIGNMENT in regex
+
+
 @cache
 def gates() -> tuple[str, ...]:
     """A few RE2 expressions of which one is true on every text in which a rule matches.
@@ -166,12 +171,12 @@ def gates() -> tuple[str, ...]:
     thousands, so that RE2 keeps them in its automaton. Those of the form `word = value` share one expression.
     """
     alternatives = [alternative for rule in rules() for alternative in _alternatives(rule.regex)]
-    words = "|".join(_word(regex) for regex in alternatives if _ASSIGNMENT in regex)
+    words = "|".join(_word(regex) for regex in alternatives if is_assignment(regex))
     shared = (
         rf"(?i)(?:{words})[ \t\w.-]{{0,20}}[\s'\"]{{0,3}}{_ASSIGNMENT}"
         rf"[\x60'\"\s=]{{0,5}}\"?[\w.=+/~:-]{{{_REPETITION_KEPT}}}"
     )
-    shapes = [_loosened(regex) for regex in alternatives if _ASSIGNMENT not in regex]
+    shapes = [_loosened(regex) for regex in alternatives if not is_assignment(regex)]
     groups = [shapes[start::_GATES] for start in range(_GATES)]
     return (shared, *("|".join(f"(?:{shape})" for shape in group) for group in groups))
 
