@@ -7,14 +7,16 @@ settings in its module, and hands the last file over at the end of the process.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 NOBODY = "http://127.0.0.1:9/v1"
-MESSAGES = [
+MESSAGES: list[dict[str, Any]] = [
     {"role": "system", "content": "Answer in one sentence."},
     {"role": "user", "content": "Where am I?"},
     {"role": "assistant", "content": "In Ulm."},
@@ -38,9 +40,7 @@ def attempt(call: Callable[[], Any]) -> None:
 
 
 def main(callback: str, landing: str, server: str) -> None:
-    import litellm
-    from litellm.caching import Cache
-
+    litellm: Any = importlib.import_module("litellm")  # half of what it offers is not in its types
     spec = importlib.util.spec_from_file_location("nocturne_callback", callback)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -58,13 +58,13 @@ def main(callback: str, landing: str, server: str) -> None:
     list(ask(stream=True, stream_options={"include_usage": True}))
     ask(user="tools", tools=[WEATHER])
     for name in ("slow-down", "too-long", "no-key", "broken"):
-        attempt(lambda name=name: ask(user=name))
-    attempt(lambda: ask(user="late", timeout=0.3))
-    attempt(lambda: ask(api_base=NOBODY))
+        attempt(partial(ask, user=name))
+    attempt(partial(ask, user="late", timeout=0.3))
+    attempt(partial(ask, api_base=NOBODY))
     claude = {"model": "anthropic/claude-sonnet-4-5-20250929", "api_base": server, "api_key": "x"}
     litellm.completion(messages=MESSAGES, **claude)
     litellm.embedding(model="openai/text-embedding-3-small", input=["sunny"], api_base=f"{server}/v1", api_key="sk-x")
-    litellm.cache = Cache(type="local")
+    litellm.cache = litellm.Cache(type="local")
     ask(user="cached", caching=True)
     time.sleep(0.5)
     ask(user="cached", caching=True)

@@ -101,7 +101,8 @@ def test_the_real_usage_is_priced_as_genai_prices_prices_it(house: House) -> Non
 def test_cached_tokens_are_not_counted_twice_for_either_provider(house: House) -> None:
     named = _requests(
         house,
-        "uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens",
+        "uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, "
+        "reasoning_tokens",
     )
     assert named["caller"] == named["streamed"] == (976, 1024, None, None, 172, 128)
     claudes = house.ask(
