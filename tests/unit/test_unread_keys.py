@@ -15,9 +15,16 @@ from resources.unread_keys import LOOKED_AT_DOCUMENTS, unread_keys
 
 def test_a_key_that_no_column_takes_is_named_once(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    lines = [json.dumps({"ts": "2026-11-01T00:00:00Z", "input_tokens": n, "user_id": "u"}) for n in range(3)]
-    path.write_text("\n".join([*lines, "{broken", "[1]", '{"what did he say?": 1, "total": 2}']), encoding="utf-8")
-    assert unread_keys(path) == ["input_tokens", "total"]
+    known = {"ts": "2026-11-01T00:00:00Z", "user_id": "u", "history_text": "before", "retrievals": []}
+    lines = [json.dumps(known | {"input_tokens": n, "what did he say?": 1}) for n in range(3)]
+    path.write_text("\n".join([*lines, "{broken", "[1]"]), encoding="utf-8")
+    assert unread_keys(path) == ["input_tokens"]
+
+
+def test_a_key_of_few_records_may_be_a_name_and_is_not_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps({"total": n, name: 1}) for n, name in enumerate(("Alice", "Bob", "Carol"))))
+    assert unread_keys(path) == ["total"]
 
 
 def test_keys_are_found_in_every_packing(tmp_path: Path) -> None:
