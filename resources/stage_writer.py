@@ -25,7 +25,7 @@ from resources.staged_file import StagedFile
 from resources.table_store import arrow_schema
 
 LANDED, TEXTS, QUARANTINE = "logs.landed", "logs.texts", "logs.quarantine"
-IDS = frozenset({"request_id", "trace_id", "parent_id", "record_id", "document_id"})
+IDS = frozenset({"request_id", "trace_id", "span_id", "parent_id", "record_id", "document_id"})
 """Fact columns that join: one that holds a secret or a person's address becomes a pseudonym, whole."""
 _DRAWN_ID = r"^([A-Za-z]+[_-])*[0-9a-f-]*[a-f][0-9a-f-]*$"
 """An id that a machine drew: hexadecimal, with a letter in it, so that it is no card or telephone number."""

@@ -43,6 +43,7 @@ select
     cast(landed.ts as timestamp with time zone) as ts,
     cast(landed.request_id as varchar) as request_id,
     cast(landed.trace_id as varchar) as trace_id,
+    cast(landed.span_id as varchar) as span_id,
     cast(landed.parent_id as varchar) as parent_id,
     cast(landed.conversation_token as varchar) as conversation_token,
     cast(landed.conversation_turn as integer) as conversation_turn,

@@ -19,8 +19,8 @@ def test_the_shipped_seed_loads() -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ({}, "lacks `format`; known formats: azure_llm_2023, canonical"),
-        ({"format": "otlp"}, "unknown format 'otlp'; known: azure_llm_2023, canonical"),
+        ({}, "lacks `format`; known formats: anthropic, arena_hard, azure_llm_2023, canonical"),
+        ({"format": "grpc"}, "unknown format 'grpc'; known: anthropic, arena_hard, azure_llm_2023, canonical"),
         ({"format": "canonical", "default": {}}, "unknown keys default; allowed: defaults"),
         ({"format": "canonical", "on_same_path": "merge"}, "append or replace"),
         ({"format": "canonical", "defaults": {"user_token": "x"}}, "no default can be given for 'user_token'"),
