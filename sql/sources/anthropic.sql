@@ -36,7 +36,8 @@ bodies as (
     select
         *,
         coalesce(sent.body, line.request) as sent_json,
-        case when is_envelope then coalesce(received.body, line.response, line.result.message) else cast(raw as json) end as received_json,
+        case when is_envelope then coalesce(received.body, line.response, line.result.message) else cast(raw as json) end
+            as received_json,
         lower(coalesce(line.method, sent.method)) as method,
         coalesce(line.url, line.uri, sent.url, sent.uri) as url,
         regexp_extract(url, '^https?://([^/:?]+)', 1) as host,
@@ -47,34 +48,32 @@ bodies as (
             ) as integer
         ) as http_status,
         -- Microseconds since 1970, from ISO 8601 or from seconds, milli-, micro- or nanoseconds by their digits
-        list_transform(
-            [line.started_at, line.ended_at, line.first_token_at],
-            lambda t: case
+        [
+            case
                 when not regexp_full_match(t, '[0-9]{9,19}([.][0-9]+)?') then epoch_us(try_cast(t as timestamptz))
                 when length(split_part(t, '.', 1)) <= 11 then cast(t as double) * 1000000
                 when length(split_part(t, '.', 1)) <= 14 then cast(t as double) * 1000
                 when length(split_part(t, '.', 1)) <= 17 then cast(t as double)
                 else cast(t as double) / 1000
-            end
-        ) as instants,
+            end for t in [line.started_at, line.ended_at, line.first_token_at]
+        ] as instants,
         case
             when starts_with(sent_json, '{') then sent_json
             when starts_with(sent_json, '"') and json_valid(sent_json ->> '$') then cast(sent_json ->> '$' as json)
         end as request_body,
         case
             when starts_with(received_json, '"') then received_json ->> '$'
-            when starts_with(received_json, '[') then array_to_string(json_transform(received_json, '["VARCHAR"]'), chr(10))
+            when starts_with(received_json, '[') then array_to_string(received_json ->> '$[*]', chr(10))
             else cast(received_json as varchar)
         end as response_text,
         not starts_with(received_json, '[') and starts_with(response_text, '{') and json_valid(response_text) as is_plain,
         case
-            when not is_plain then '[' || array_to_string(list_filter(
-                list_transform(
-                    string_split(response_text, chr(10)),
-                    lambda l: trim(case when starts_with(l, 'data:') then l[6:] when starts_with(l, '{') then l end, e' \r')
-                ),
-                lambda l: l not in ('', '[DONE]')
-            ), ',') || ']'
+            when not is_plain then '[' || array_to_string([
+                e for e in [
+                    trim(case when starts_with(l, 'data:') then l[6:] when starts_with(l, '{') then l end, e' \r')
+                    for l in string_split(response_text, chr(10))
+                ] if e not in ('', '[DONE]')
+            ], ',') || ']'
         end as events
     from exchanges
 ),
@@ -100,35 +99,29 @@ assembled as (
         record_number,
         to_json({
             'type': case when list[1].type = 'error' then 'error' else 'message' end,
-            'id': list_filter(list, lambda e: e.type = 'message_start')[1].message.id,
-            'model': list_filter(list, lambda e: e.type = 'message_start')[1].message.model,
-            'error': list_filter(list, lambda e: e.type = 'error')[1].error,
-            'stop_reason': list_filter(list, lambda e: e.delta.stop_reason is not null)[-1].delta.stop_reason,
+            'id': [e.message.id for e in list if e.message is not null][1],
+            'model': [e.message.model for e in list if e.message is not null][1],
+            'error': [e.error for e in list if e.error is not null][1],
+            'stop_reason': [e.delta.stop_reason for e in list if e.delta.stop_reason is not null][-1],
             -- The output count of the start is where it began to count: without an end, the output is not known.
-            'usages': list_filter(
-                list_transform(list, lambda e: coalesce(e.usage, case when e.message is not null then json_merge_patch(e.message.usage, '{"output_tokens": null}') end)),
-                lambda u: u is not null
-            ),
-            'content': list_transform(
-                list_filter(list, lambda e: e.content_block is not null),
-                lambda b: {
-                    'type': b.content_block.type, 'id': b.content_block.id, 'name': b.content_block.name,
-                    'tool_use_id': b.content_block.tool_use_id, 'is_error': b.content_block.is_error,
-                    'content': b.content_block.content,
-                    'text': b.content_block.text || array_to_string(
-                        list_transform(list_filter(list, lambda d: d.index = b.index), lambda d: d.delta.text), ''
-                    ),
-                    'input': coalesce(nullif(array_to_string(
-                        list_transform(list_filter(list, lambda d: d.index = b.index), lambda d: d.delta.partial_json), ''
-                    ), ''), cast(b.content_block.input as varchar)),
-                    'citations': list_transform(
-                        list_filter(list, lambda d: d.index = b.index and d.delta.citation is not null), lambda d: d.delta.citation
-                    )
-                }
-            )
+            'usages': [
+                coalesce(e.usage, json_merge_patch(e.message.usage, '{"output_tokens": null}'))
+                for e in list if coalesce(e.usage, e.message.usage) is not null
+            ],
+            'content': [{
+                'type': b.content_block.type, 'id': b.content_block.id, 'name': b.content_block.name,
+                'tool_use_id': b.content_block.tool_use_id, 'is_error': b.content_block.is_error,
+                'content': b.content_block.content,
+                'text': b.content_block.text || array_to_string([d.delta.text for d in list if d.index = b.index], ''),
+                'input': coalesce(
+                    nullif(array_to_string([d.delta.partial_json for d in list if d.index = b.index], ''), ''),
+                    cast(b.content_block.input as varchar)
+                ),
+                'citations': [d.delta.citation for d in list if d.index = b.index and d.delta.citation is not null]
+            } for b in list if b.content_block is not null]
         }) as body
     from chunks
-    where len(list_filter(list, lambda e: e.type in ('message_start', 'error'))) > 0
+    where list_has_any([e.type for e in list], ['message_start', 'error'])
 ),
 
 parsed as (
@@ -157,8 +150,9 @@ sorted as (
     select
         *,
         coalesce(answer.type = 'message', false) as is_answer,
-        coalesce(answer.error -> 'error', answer.error, line.result.error -> 'error', line.result.error, line.error) as error_json,
-        list_transform(coalesce(answer.usages, [answer.usage]), lambda u: json_transform(u, '{
+        coalesce(answer.error -> 'error', answer.error, line.result.error -> 'error', line.result.error, line.error)
+            as error_json,
+        [json_transform(u, '{
             "input_tokens": "VARCHAR", "output_tokens": "VARCHAR", "cache_read_input_tokens": "VARCHAR",
             "cache_creation_input_tokens": "VARCHAR", "output_tokens_details": {"thinking_tokens": "VARCHAR"},
             "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"},
@@ -169,102 +163,87 @@ sorted as (
                 "output_tokens_details": {"thinking_tokens": "VARCHAR"},
                 "cache_creation": {"ephemeral_5m_input_tokens": "VARCHAR", "ephemeral_1h_input_tokens": "VARCHAR"}
             }]
-        }')) as usages
+        }') for u in coalesce(answer.usages, [answer.usage])] as usages
     from parsed
 ),
 
 -- The message's own bill, then those of iterations that its counts leave out: another model's advice, a compaction.
+-- `n` of a bill: 1 input, 2 read from the cache, 3 written to it, of that 4 for five minutes and 5 for an hour, 6 output,
+-- 7 thinking; -1 for what is no number.
 counted as (
     select
         *,
-        json_transform(case when starts_with(error_json, '{') then error_json end, '{"type": "VARCHAR"}').type as error_type,
-        list_transform(
-            [{
-                'model': answer.model,
-                'counts': [
-                    list_filter(usages, lambda u: u.input_tokens is not null)[-1].input_tokens,
-                    list_filter(usages, lambda u: u.cache_read_input_tokens is not null)[-1].cache_read_input_tokens,
-                    list_filter(usages, lambda u: u.cache_creation_input_tokens is not null)[-1].cache_creation_input_tokens,
-                    list_filter(usages, lambda u: u.cache_creation is not null)[-1].cache_creation.ephemeral_5m_input_tokens,
-                    list_filter(usages, lambda u: u.cache_creation is not null)[-1].cache_creation.ephemeral_1h_input_tokens,
-                    list_filter(usages, lambda u: u.output_tokens is not null)[-1].output_tokens,
-                    list_filter(usages, lambda u: u.output_tokens_details is not null)[-1].output_tokens_details.thinking_tokens
-                ]
-            }] || list_transform(
-                list_filter(
-                    coalesce(list_filter(usages, lambda u: u.iterations is not null)[-1].iterations, []),
-                    lambda i: i.type <> 'message'
-                ),
-                lambda i: {
-                    'model': coalesce(i.model, answer.model),
-                    'counts': [
-                        i.input_tokens, i.cache_read_input_tokens, i.cache_creation_input_tokens,
-                        i.cache_creation.ephemeral_5m_input_tokens, i.cache_creation.ephemeral_1h_input_tokens,
-                        i.output_tokens, i.output_tokens_details.thinking_tokens
-                    ]
-                }
-            ),
-            lambda b: {
-                'model': b.model,
-                'n': list_transform(
-                    b.counts,
-                    lambda c: case when regexp_full_match(c, '[0-9]{1,15}([.]0*)?') then try_cast(c as bigint) when c is not null then -1 end
-                )
-            }
-        ) as bills,
-        list_transform(
-            question.messages,
-            lambda m: {
-                'role': m.role,
-                'text': case
-                    when starts_with(m.content, '"') then m.content ->> '$'
-                    else nullif(array_to_string(
-                        list_transform(json_transform(m.content, '[{"text": "VARCHAR"}]'), lambda p: p.text), chr(10)
-                    ), '')
-                end
-            }
-        ) as said,
-        list_filter(answer.content, lambda c: c.tool_use_id is not null) as results,
-        list_filter(
-            flatten(list_transform(answer.content, lambda c: coalesce(c.citations, []))), lambda c: c is not null
-        ) as citations
+        case when starts_with(error_json, '{') then error_json ->> 'type' end as error_type,
+        [{
+            'model': b.model,
+            'n': [
+                case
+                    when regexp_full_match(count, '[0-9]{1,15}([.]0*)?') then try_cast(count as bigint)
+                    when count is not null then -1
+                end for count in b.counts
+            ]
+        } for b in [{
+            'model': answer.model,
+            'counts': [
+                [u.input_tokens for u in usages if u.input_tokens is not null][-1],
+                [u.cache_read_input_tokens for u in usages if u.cache_read_input_tokens is not null][-1],
+                [u.cache_creation_input_tokens for u in usages if u.cache_creation_input_tokens is not null][-1],
+                [u.cache_creation.ephemeral_5m_input_tokens for u in usages if u.cache_creation is not null][-1],
+                [u.cache_creation.ephemeral_1h_input_tokens for u in usages if u.cache_creation is not null][-1],
+                [u.output_tokens for u in usages if u.output_tokens is not null][-1],
+                [u.output_tokens_details.thinking_tokens for u in usages if u.output_tokens_details is not null][-1]
+            ]
+        }] || [{
+            'model': coalesce(i.model, answer.model),
+            'counts': [
+                i.input_tokens, i.cache_read_input_tokens, i.cache_creation_input_tokens,
+                i.cache_creation.ephemeral_5m_input_tokens, i.cache_creation.ephemeral_1h_input_tokens,
+                i.output_tokens, i.output_tokens_details.thinking_tokens
+            ]
+        } for i in coalesce([u.iterations for u in usages if u.iterations is not null][-1], []) if i.type <> 'message']
+        ] as bills,
+        [{
+            'role': m.role,
+            'text': case
+                when starts_with(m.content, '"') then m.content ->> '$'
+                else nullif(array_to_string(m.content ->> '$[*].text', chr(10)), '')
+            end
+        } for m in question.messages] as said,
+        [c for c in answer.content if c.tool_use_id is not null] as results,
+        [c for c in flatten([c.citations for c in answer.content]) if c is not null] as citations
     from sorted
 ),
 
 judged as (
     select
         *,
-        len(said) + 1 - list_position(
-            list_reverse(list_transform(said, lambda t: t.role = 'user' and t.text is not null)), true
-        ) as last_user,
-        coalesce(http_status >= 400 or error_json is not null or line.result.type in ('errored', 'expired', 'canceled'), false)
-            as has_failed,
+        len(said) + 1 - list_position(list_reverse([t.role = 'user' and t.text is not null for t in said]), true)
+            as last_user,
+        coalesce(
+            http_status >= 400 or error_json is not null or line.result.type in ('errored', 'expired', 'canceled'), false
+        ) as has_failed,
         case
             when line.custom_id is not null and line.params is not null then 'batch_request'
             when coalesce(answer.input_tokens, answer.inputTokens) is not null then 'token_count'
             when regexp_matches(url, '/(count_tokens|count-tokens)([?]|$)') then 'token_count'
             when not is_answer and method in ('get', 'delete', 'head', 'options') then 'not_a_model_call'
         end as ignored_reason,
-        list_transform(
-            list_filter(coalesce(answer.content, []), lambda c: ends_with(c.type, 'tool_use')),
-            lambda c: {
-                'record_id': c.id,
-                'tool_name': c.name,
-                'arguments_text': c.input,
-                'result': list_filter(results, lambda r: r.tool_use_id = c.id)[1]
-            }
-        ) as tool_calls,
-        flatten(list_transform(
-            list_filter(coalesce(results, []), lambda r: r.type in ('web_search_tool_result', 'web_fetch_tool_result')),
-            lambda r: list_transform(
-                list_filter(
-                    json_transform(
-                        case when starts_with(r.content, '[') then r.content else json_array(r.content) end, '[{"url": "VARCHAR"}]'
-                    ), lambda d: d.url is not null
-                ),
-                lambda d, i: {'record_id': r.tool_use_id || '/' || i, 'rank': i, 'document_id': d.url}
-            )
-        )) as documents
+        [{
+            'record_id': c.id,
+            'tool_name': c.name,
+            'arguments_text': c.input,
+            'result': [r for r in results if r.tool_use_id = c.id][1]
+        } for c in coalesce(answer.content, []) if ends_with(c.type, 'tool_use')] as tool_calls,
+        -- A search found a list of documents, a fetch one.
+        flatten([
+            [{'record_id': r.tool_use_id || '/' || place, 'rank': place, 'document_id': u}
+            for u, place in case
+                when starts_with(r.content, '[') then r.content ->> '$[*].url'
+                when (r.content ->> 'url') is not null then [r.content ->> 'url']
+                else []
+            end]
+            for r in coalesce(results, []) if r.type in ('web_search_tool_result', 'web_fetch_tool_result')
+        ]) as documents
     from counted
 ),
 
@@ -282,17 +261,17 @@ found as (
         end) as provider,
         coalesce(
             own.request_model, question.model,
-            nullif(regexp_extract(url_decode(url), '/(?:model|models)/([^/?]+?)(?:/|:[a-zA-Z]*rawPredict|:streamRawPredict|$)', 1), '')
+            nullif(regexp_extract(url_decode(url), '/models?/([^/?]+?)(?:/|:rawPredict|:streamRawPredict|$)', 1), '')
         ) as request_model,
         coalesce(
             own.region, nullif(regexp_extract(host, 'bedrock-runtime[.]([a-z0-9-]+)[.]', 1), ''),
-            nullif(list_filter(usages, lambda u: u.inference_geo is not null)[-1].inference_geo, 'not_available')
+            nullif([u.inference_geo for u in usages if u.inference_geo is not null][-1], 'not_available')
         ) as region,
-        coalesce(own.service_tier, list_filter(usages, lambda u: u.service_tier is not null)[-1].service_tier) as service_tier,
+        coalesce(own.service_tier, [u.service_tier for u in usages if u.service_tier is not null][-1]) as service_tier,
         coalesce(own.is_batch, case when line.custom_id is not null then 'true' end) as is_batch,
         case
             when ignored_reason is not null then null
-            when len(list_filter(bills, lambda b: list_contains(b.n, -1))) > 0 then 'response/usage: whole numbers of tokens'
+            when list_contains(flatten([b.n for b in bills]), -1) then 'response/usage: whole numbers of tokens'
             when is_plain and not is_answer and not has_failed then 'response/type: message or error'
             when is_unreadable and not has_failed then 'response: a JSON body, or a stream of JSON events'
             when response_text is null and line.request is null and not has_failed then 'response: a body, or an error'
@@ -306,9 +285,9 @@ parts as (
     from (
         select
             *,
-            list_transform(bills[2:], lambda b: {'kind': 'request', 'bill': b})
-            || list_transform(documents, lambda d: {'kind': 'retrieval', 'document': d})
-            || list_transform(tool_calls, lambda c: {'kind': 'tool_call', 'call': c}) as items
+            [{'kind': 'request', 'bill': b} for b in bills[2:]]
+            || [{'kind': 'retrieval', 'document': d} for d in documents]
+            || [{'kind': 'tool_call', 'call': c} for c in tool_calls] as items
         from found
         where mismatch is null and ignored_reason is null
     )
@@ -336,8 +315,9 @@ select
         coalesce(own.max_output_tokens, question.max_tokens) as max_output_tokens,
         coalesce(own.uncached_input_tokens, cast(bills[1].n[1] as varchar)) as uncached_input_tokens,
         coalesce(own.cache_read_tokens, cast(bills[1].n[2] as varchar)) as cache_read_tokens,
-        coalesce(own.cache_write_5m_tokens, cast(coalesce(bills[1].n[3] - coalesce(bills[1].n[5], 0), bills[1].n[4]) as varchar))
-            as cache_write_5m_tokens,
+        coalesce(own.cache_write_5m_tokens, cast(
+            coalesce(bills[1].n[3] - coalesce(bills[1].n[5], 0), bills[1].n[4]) as varchar
+        )) as cache_write_5m_tokens,
         coalesce(own.cache_write_1h_tokens, cast(bills[1].n[5] as varchar)) as cache_write_1h_tokens,
         coalesce(own.output_tokens, cast(bills[1].n[6] - coalesce(bills[1].n[7], 0) as varchar)) as output_tokens,
         coalesce(own.reasoning_tokens, cast(bills[1].n[7] as varchar)) as reasoning_tokens,
@@ -358,8 +338,8 @@ select
         coalesce(own.error_class, case
             when answer.stop_reason = 'refusal' then 'model'
             when not has_failed then null
-            when error_type in ('rate_limit_error', 'api_error', 'overloaded_error') or http_status in (409, 425, 429) then 'provider'
-            when http_status >= 500 and error_json is not null then 'provider'
+            when error_type in ('rate_limit_error', 'api_error', 'overloaded_error') then 'provider'
+            when http_status in (409, 425, 429) or (http_status >= 500 and error_json is not null) then 'provider'
             when http_status = 408 or http_status >= 500 or error_type = 'timeout_error' then 'infrastructure'
             when http_status >= 400 or ends_with(error_type, '_error') or line.result.type = 'canceled' then 'client'
             when line.result.type = 'expired' then 'provider'
@@ -375,7 +355,8 @@ select
         end) as error_code,
         cast(http_status as varchar) as http_status,
         coalesce(own.is_complete, case when response_text is null and not has_failed then 'false' end) as is_complete,
-        coalesce(own.safety_output_verdict, case when answer.stop_reason = 'refusal' then 'block' end) as safety_output_verdict,
+        coalesce(own.safety_output_verdict, case when answer.stop_reason = 'refusal' then 'block' end)
+            as safety_output_verdict,
         coalesce(own.citation_count, case when not has_failed then cast(len(citations) as varchar) end) as citation_count,
         nullif(cast(json_merge_patch(
             case when line.custom_id is null then '{}' else to_json({'custom_id': line.custom_id}) end,
@@ -383,15 +364,12 @@ select
         ) as varchar), '{}') as attributes,
         coalesce(own.system_text, case
             when starts_with(question.system, '"') then question.system ->> '$'
-            else array_to_string(
-                list_transform(json_transform(question.system, '[{"text": "VARCHAR"}]'), lambda p: p.text), chr(10)
-            )
+            else array_to_string(question.system ->> '$[*].text', chr(10))
         end) as system_text,
-        coalesce(own.history_text, array_to_string(
-            list_transform(list_filter(said, lambda t, i: i is distinct from last_user), lambda t: t.text), chr(10)
-        )) as history_text,
+        coalesce(own.history_text, array_to_string([t.text for t, i in said if i is distinct from last_user], chr(10)))
+            as history_text,
         coalesce(own.prompt_text, said[last_user].text) as prompt_text,
-        coalesce(own.output_text, array_to_string(list_transform(answer.content, lambda c: c.text), '')) as output_text
+        coalesce(own.output_text, array_to_string([c.text for c in answer.content], '')) as output_text
     )
 from found
 
@@ -429,22 +407,22 @@ select
     cast(item.bill.n[6] - coalesce(item.bill.n[7], 0) as varchar) as output_tokens,
     cast(item.bill.n[7] as varchar) as reasoning_tokens,
     -- A web address can be longer than a name may be.
-    case when length(item.document.document_id) > 256 then 'sha256:' || sha256(item.document.document_id) else item.document.document_id end
-        as document_id,
+    case
+        when length(item.document.document_id) > 256 then 'sha256:' || sha256(item.document.document_id)
+        else item.document.document_id
+    end as document_id,
     cast(item.document.rank as varchar) as document_rank,
-    cast(list_contains(list_transform(citations, lambda c: c.url), item.document.document_id) as varchar) as is_cited,
+    cast(list_contains([c.url for c in citations], item.document.document_id) as varchar) as is_cited,
     item.call.tool_name as tool_name,
     item.call.arguments_text as arguments_text,
     case
-        when item.call.result.type = 'mcp_tool_result' then array_to_string(list_transform(
-            json_transform(item.call.result.content, '[{"text": "VARCHAR"}]'), lambda p: p.text
-        ), chr(10))
-        else json_transform(item.call.result.content, '{"stdout": "VARCHAR"}').stdout
+        when item.call.result.type = 'mcp_tool_result'
+            then array_to_string(item.call.result.content ->> '$[*].text', chr(10))
+        else item.call.result.content ->> 'stdout'
     end as result_text,
     case
         when item.call.result is null then null
-        when item.call.result.is_error = 'true' or json_transform(item.call.result.content, '{"error_code": "VARCHAR"}').error_code is not null
-            then 'error'
+        when item.call.result.is_error = 'true' or (item.call.result.content ->> 'error_code') is not null then 'error'
         else 'ok'
     end as tool_status
 from parts

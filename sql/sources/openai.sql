@@ -46,34 +46,32 @@ bodies as (
             ) as integer
         ) as http_status,
         -- Microseconds since 1970, from ISO 8601 or from seconds, milli-, micro- or nanoseconds by their digits
-        list_transform(
-            [line.started_at, line.ended_at, line.first_token_at],
-            lambda t: case
+        [
+            case
                 when not regexp_full_match(t, '[0-9]{9,19}([.][0-9]+)?') then epoch_us(try_cast(t as timestamptz))
                 when length(split_part(t, '.', 1)) <= 11 then cast(t as double) * 1000000
                 when length(split_part(t, '.', 1)) <= 14 then cast(t as double) * 1000
                 when length(split_part(t, '.', 1)) <= 17 then cast(t as double)
                 else cast(t as double) / 1000
-            end
-        ) as instants,
+            end for t in [line.started_at, line.ended_at, line.first_token_at]
+        ] as instants,
         case
             when starts_with(sent_json, '{') then sent_json
             when starts_with(sent_json, '"') and json_valid(sent_json ->> '$') then cast(sent_json ->> '$' as json)
         end as request_body,
         case
             when starts_with(received_json, '"') then received_json ->> '$'
-            when starts_with(received_json, '[') then array_to_string(json_transform(received_json, '["VARCHAR"]'), chr(10))
+            when starts_with(received_json, '[') then array_to_string(received_json ->> '$[*]', chr(10))
             else cast(received_json as varchar)
         end as response_text,
         not starts_with(received_json, '[') and starts_with(response_text, '{') and json_valid(response_text) as is_plain,
         case
-            when not is_plain then '[' || array_to_string(list_filter(
-                list_transform(
-                    string_split(response_text, chr(10)),
-                    lambda l: trim(case when starts_with(l, 'data:') then l[6:] when starts_with(l, '{') then l end, e' \r')
-                ),
-                lambda l: l not in ('', '[DONE]')
-            ), ',') || ']'
+            when not is_plain then '[' || array_to_string([
+                e for e in [
+                    trim(case when starts_with(l, 'data:') then l[6:] when starts_with(l, '{') then l end, e' \r')
+                    for l in string_split(response_text, chr(10))
+                ] if e not in ('', '[DONE]')
+            ], ',') || ']'
         end as events
     from exchanges
 ),
@@ -88,7 +86,9 @@ chunks as (
                 "index": "INTEGER", "finish_reason": "VARCHAR", "text": "VARCHAR",
                 "delta": {
                     "content": "VARCHAR", "refusal": "VARCHAR",
-                    "tool_calls": [{"index": "INTEGER", "id": "VARCHAR", "function": {"name": "VARCHAR", "arguments": "VARCHAR"}}]
+                    "tool_calls": [{
+                        "index": "INTEGER", "id": "VARCHAR", "function": {"name": "VARCHAR", "arguments": "VARCHAR"}
+                    }]
                 }
             }]
         }]') as list
@@ -99,71 +99,46 @@ chunks as (
 deltas as (
     select
         *,
-        list_filter(list_transform(list, lambda c: c.response), lambda r: r is not null)[-1] as last_response,
-        list_filter(
-            flatten(list_transform(list, lambda c: coalesce(c.choices, []))), lambda c: coalesce(c.index, 0) = 0
-        ) as first_choice
+        [c.response for c in list if c.response is not null][-1] as last_response,
+        [c for c in flatten([c.choices for c in list]) if coalesce(c.index, 0) = 0] as first_choice,
+        flatten([c.delta.tool_calls for c in first_choice]) as pieces
     from chunks
-),
-
-calls_in_pieces as (
-    select *, flatten(list_transform(first_choice, lambda c: coalesce(c.delta.tool_calls, []))) as pieces
-    from deltas
 ),
 
 assembled as (
     select
         record_number,
-        coalesce(
-            last_response,
-            to_json({
-                'id': list_filter(list_transform(list, lambda c: c.id), lambda v: v <> '')[1],
-                'object': case when len(first_choice) > 0 then 'chat.completion' end,
-                -- Azure's first chunk has only its filter's verdict, and says 0 and '' for the rest.
-                'created': list_filter(list_transform(list, lambda c: c.created), lambda v: v <> '0')[1],
-                'model': list_filter(list_transform(list, lambda c: c.model), lambda v: v <> '')[1],
-                'service_tier': list_filter(list_transform(list, lambda c: c.service_tier), lambda v: v <> '')[-1],
-                'usage': list_filter(list_transform(list, lambda c: c.usage), lambda v: v is not null)[-1],
-                'error': list_filter(
-                    list_transform(list, lambda c: case when c.type = 'error' then to_json({'code': c.code}) else c.error end),
-                    lambda v: v is not null
-                )[-1],
-                'choices': case
-                    when len(first_choice) > 0
-                        then [{
-                            'finish_reason': list_filter(
-                                list_transform(first_choice, lambda c: c.finish_reason), lambda v: v is not null
-                            )[-1],
-                            'message': {
-                                'content': array_to_string(
-                                    list_transform(first_choice, lambda c: coalesce(c.delta.content, c.text)), ''
-                                ),
-                                'refusal': nullif(
-                                    array_to_string(list_transform(first_choice, lambda c: c.delta.refusal), ''), ''
-                                ),
-                                'tool_calls': list_transform(
-                                    list_sort(list_distinct(list_transform(pieces, lambda p: coalesce(p.index, 0)))),
-                                    lambda n: {
-                                        'id': list_filter(pieces, lambda p: coalesce(p.index, 0) = n and p.id <> '')[1].id,
-                                        'function': {
-                                            'name': list_filter(
-                                                pieces, lambda p: coalesce(p.index, 0) = n and p.function.name <> ''
-                                            )[1].function.name,
-                                            'arguments': array_to_string(
-                                                list_transform(
-                                                    list_filter(pieces, lambda p: coalesce(p.index, 0) = n),
-                                                    lambda p: p.function.arguments
-                                                ), ''
-                                            )
-                                        }
-                                    }
-                                )
-                            }
-                        }]
-                end
-            })
-        ) as body
-    from calls_in_pieces
+        coalesce(last_response, to_json({
+            'id': [c.id for c in list if c.id <> ''][1],
+            'object': case when len(first_choice) > 0 then 'chat.completion' end,
+            -- Azure's first chunk has only its filter's verdict, and says 0 and '' for the rest.
+            'created': [c.created for c in list if c.created <> '0'][1],
+            'model': [c.model for c in list if c.model <> ''][1],
+            'service_tier': [c.service_tier for c in list if c.service_tier <> ''][-1],
+            'usage': [c.usage for c in list if c.usage is not null][-1],
+            'error': [
+                coalesce(c.error, to_json({'code': c.code})) for c in list if c.error is not null or c.type = 'error'
+            ][-1],
+            'choices': case when len(first_choice) > 0 then [{
+                'finish_reason': [c.finish_reason for c in first_choice if c.finish_reason is not null][-1],
+                'message': {
+                    'content': array_to_string([coalesce(c.delta.content, c.text) for c in first_choice], ''),
+                    'refusal': nullif(array_to_string([c.delta.refusal for c in first_choice], ''), ''),
+                    'tool_calls': [{
+                        'id': [p.id for p in pieces if coalesce(p.index, 0) = n and p.id <> ''][1],
+                        'function': {
+                            'name': [
+                                p.function.name for p in pieces if coalesce(p.index, 0) = n and p.function.name <> ''
+                            ][1],
+                            'arguments': array_to_string(
+                                [p.function.arguments for p in pieces if coalesce(p.index, 0) = n], ''
+                            )
+                        }
+                    } for n in list_sort(list_distinct([coalesce(p.index, 0) for p in pieces]))]
+                }
+            }] end
+        })) as body
+    from deltas
 ),
 
 parsed as (
@@ -217,7 +192,7 @@ parsed as (
                 "type": "VARCHAR", "id": "VARCHAR", "call_id": "VARCHAR", "name": "VARCHAR", "arguments": "VARCHAR",
                 "input": "VARCHAR", "status": "VARCHAR", "error": "VARCHAR", "output": "VARCHAR", "queries": "VARCHAR",
                 "code": "VARCHAR", "outputs": "VARCHAR", "approval_request_id": "VARCHAR", "action": "JSON",
-                "results": [{"file_id": "VARCHAR", "score": "VARCHAR", "text": "VARCHAR"}],
+                "results": [{"file_id": "VARCHAR", "url": "VARCHAR", "score": "VARCHAR", "text": "VARCHAR"}],
                 "content": [{
                     "text": "VARCHAR", "refusal": "VARCHAR",
                     "annotations": [{"type": "VARCHAR", "file_id": "VARCHAR", "url": "VARCHAR"}]
@@ -246,7 +221,7 @@ sorted as (
             when question.messages is not null then question.messages
             when starts_with(question.input, '"') then [{'role': 'user', 'content': question.input}]
             when starts_with(question.input, '["')
-                then [{'role': 'user', 'content': to_json(array_to_string(json_transform(question.input, '["VARCHAR"]'), chr(10)))}]
+                then [{'role': 'user', 'content': to_json(array_to_string(question.input ->> '$[*]', chr(10)))}]
             when starts_with(question.input, '[')
                 then json_transform(question.input, '[{"role": "VARCHAR", "content": "JSON"}]')
             when starts_with(question.prompt, '"') then [{'role': 'user', 'content': question.prompt}]
@@ -254,94 +229,83 @@ sorted as (
     from parsed
 ),
 
+-- The numbers in `n`: 1 input, 2 output, 3 total, 4 cached, 5 written to the cache, 6 audio in, 7 images in, 8 cached audio,
+-- 9 reasoning, 10 audio out, 11 images out; -1 for what is no number.
 counted as (
     select
         *,
-        json_transform(case when starts_with(error_json, '{') then error_json end, '{"code": "VARCHAR", "type": "VARCHAR"}')
-            as error,
-        list_transform(
-            [
+        case when starts_with(error_json, '{') then error_json ->> 'code' end as error_code,
+        case when starts_with(error_json, '{') then error_json ->> 'type' end as error_type,
+        [
+            case
+                when regexp_full_match(count, '[0-9]{1,15}([.]0*)?') then try_cast(count as bigint)
+                when count is not null then -1
+            end for count in [
                 said_input, said_output, answer.usage.total_tokens,
                 coalesce(input_part.cached_tokens, answer.usage.prompt_cache_hit_tokens, answer.usage.cached_tokens),
                 input_part.cache_write_tokens, input_part.audio_tokens, input_part.image_tokens,
                 input_part.cached_tokens_details.audio_tokens,
                 output_part.reasoning_tokens, output_part.audio_tokens, output_part.image_tokens
-            ],
-            lambda n: case when regexp_full_match(n, '[0-9]{1,15}([.]0*)?') then try_cast(n as bigint) when n is not null then -1 end
-        ) as n,
-        list_transform(
-            turns,
-            lambda t: {
-                'role': t.role,
-                'text': case
-                    when starts_with(t.content, '"') then t.content ->> '$'
-                    when starts_with(t.content, '[')
-                        then array_to_string(list_transform(json_transform(t.content, '[{"text": "VARCHAR"}]'), lambda p: p.text), chr(10))
-                end
-            }
-        ) as said,
-        flatten(list_transform(coalesce(answer.choices, []), lambda c: list_transform(
-            coalesce(c.message.tool_calls, []) || case
-                when c.message.function_call is not null
-                    then [{'id': null, 'function': c.message.function_call, 'custom': null}]
-                else []
-            end,
-            lambda f: {
+            ]
+        ] as n,
+        [{
+            'role': t.role,
+            'text': case
+                when starts_with(t.content, '"') then t.content ->> '$'
+                else array_to_string(t.content ->> '$[*].text', chr(10))
+            end
+        } for t in turns] as said,
+        flatten([
+            [{
                 'record_id': f.id,
                 'tool_name': coalesce(f.function.name, f.custom.name),
-                'arguments_text': coalesce(f.function.arguments, f.custom.input),
-                'result_text': null::varchar, 'tool_status': null::varchar, 'tool_decision': null::varchar
-            }
-        ))) || list_transform(
-            list_filter(coalesce(answer.output, []), lambda o: ends_with(o.type, '_call')),
-            lambda o: {
-                'record_id': coalesce(o.call_id, o.id),
-                'tool_name': coalesce(o.name, o.type[:-6]),
-                'arguments_text': coalesce(
-                    o.arguments, o.input, o.code, o.queries, cast(json_merge_patch(o.action, '{"sources": null}') as varchar)
-                ),
-                'result_text': coalesce(o.output, o.outputs),
-                -- What the caller runs itself is `completed` when it has been asked for, not when it has run.
-                'tool_status': case
-                    when o.error is not null then 'error'
-                    when o.type not in ('mcp_call', 'web_search_call', 'file_search_call', 'code_interpreter_call', 'image_generation_call')
-                        then null
-                    when o.status = 'completed' then 'ok'
-                    when o.status = 'failed' then 'error'
-                end,
-                'tool_decision': case when o.approval_request_id is not null then 'allowed' end
-            }
-        ) as tool_calls,
-        flatten(list_transform(
-            list_filter(coalesce(answer.output, []), lambda o: o.results is not null or o.action is not null),
-            lambda o: list_transform(
-                case
-                    when o.results is not null
-                        then list_transform(o.results, lambda r: {'document_id': r.file_id, 'score': r.score, 'text': r.text})
-                    else list_transform(
-                        coalesce(json_transform(o.action, '{"sources": [{"url": "VARCHAR"}]}').sources, []),
-                        lambda s: {'document_id': s.url, 'score': null, 'text': null}
-                    )
-                end,
-                lambda r, i: {'record_id': o.id || '/' || i, 'rank': i, 'document_id': r.document_id, 'score': r.score, 'text': r.text}
-            )
-        )) as documents,
+                'arguments_text': coalesce(f.function.arguments, f.custom.input)
+            } for f in coalesce(c.message.tool_calls, []) || case
+                when c.message.function_call is null then []
+                else [{'id': null, 'function': c.message.function_call, 'custom': null}]
+            end] for c in coalesce(answer.choices, [])
+        ]) || [{
+            'record_id': coalesce(o.call_id, o.id),
+            'tool_name': coalesce(o.name, o.type[:-6]),
+            'arguments_text': coalesce(
+                o.arguments, o.input, o.code, o.queries, cast(json_merge_patch(o.action, '{"sources": null}') as varchar)
+            ),
+            'result_text': coalesce(o.output, o.outputs),
+            -- What the caller runs itself is `completed` when it has been asked for, not when it has run.
+            'tool_status': case
+                when o.error is not null then 'error'
+                when o.type not in (
+                    'mcp_call', 'web_search_call', 'file_search_call', 'code_interpreter_call', 'image_generation_call'
+                ) then null
+                when o.status = 'completed' then 'ok'
+                when o.status = 'failed' then 'error'
+            end,
+            'tool_decision': case when o.approval_request_id is not null then 'allowed' end
+        } for o in coalesce(answer.output, []) if ends_with(o.type, '_call')] as tool_calls,
+        flatten([
+            [{
+                'record_id': o.id || '/' || place, 'rank': place,
+                'document_id': coalesce(d.file_id, d.url), 'score': d.score, 'text': d.text
+            } for d, place in coalesce(
+                o.results,
+                [{'file_id': null, 'url': u, 'score': null, 'text': null} for u in o.action ->> '$.sources[*].url']
+            )]
+            for o in coalesce(answer.output, [])
+        ]) as documents,
         case
-            when list_contains(list_transform(answer.output, lambda o: o.type), 'message')
-                then flatten(flatten(list_transform(
-                    answer.output,
-                    lambda o: list_transform(coalesce(o.content, []), lambda c: coalesce(c.annotations, []))
-                )))
+            when list_contains([o.type for o in answer.output], 'message')
+                then flatten(flatten([[c.annotations for c in o.content] for o in answer.output]))
         end as annotations,
-        array_to_string(list_transform(
-            answer.output, lambda o: case when o.type = 'message' then array_to_string(list_transform(o.content, lambda c: coalesce(c.text, c.refusal)), chr(10)) end
-        ), chr(10)) as output_said,
-        list_transform(answer.choices, lambda c: case
-            when starts_with(c.message.content, '"') then c.message.content ->> '$'
-            when starts_with(c.message.content, '[')
-                then array_to_string(list_transform(json_transform(c.message.content, '[{"text": "VARCHAR"}]'), lambda p: p.text), chr(10))
-            else coalesce(c.text, c.message.refusal)
-        end) as choices_said
+        array_to_string(flatten([
+            [coalesce(c.text, c.refusal) for c in o.content] for o in answer.output if o.type = 'message'
+        ]), chr(10)) as output_said,
+        array_to_string([
+            case
+                when starts_with(c.message.content, '"') then c.message.content ->> '$'
+                when starts_with(c.message.content, '[') then array_to_string(c.message.content ->> '$[*].text', chr(10))
+                else coalesce(c.text, c.message.refusal)
+            end for c in answer.choices
+        ], chr(10)) as choices_said
     from sorted
 ),
 
@@ -350,13 +314,13 @@ judged as (
         *,
         -- Reasoning that stands beside the output, not inside it, shows in the total alone (Gemini, xAI).
         greatest(coalesce(n[3] - n[1] - n[2], 0), 0) as reasoning_apart,
-        len(said) + 1 - list_position(list_reverse(list_transform(said, lambda t: t.role)), 'user') as last_user,
+        len(said) + 1 - list_position(list_reverse([t.role for t in said]), 'user') as last_user,
         coalesce(http_status >= 400 or error_json is not null or answer.status = 'failed', false) as has_failed,
         coalesce(
             answer.choices[1].message.refusal is not null
                 or answer.choices[1].finish_reason = 'content_filter'
                 or answer.incomplete_details.reason = 'content_filter'
-                or len(list_filter(answer.output, lambda o: len(list_filter(o.content, lambda c: c.refusal is not null)) > 0)) > 0,
+                or len([c for c in flatten([o.content for o in answer.output]) if c.refusal is not null]) > 0,
             false
         ) as is_refused,
         case
@@ -396,7 +360,7 @@ found as (
             when ignored_reason is not null then null
             when list_contains(n, -1) then 'response/usage: whole numbers of tokens'
             when is_plain and not is_answer and not has_failed
-                then 'response/object: chat.completion, text_completion, response, response.compaction or a list of embeddings'
+                then 'response/object: chat.completion, text_completion, response or a list of embeddings'
             when is_unreadable and not has_failed then 'response: a JSON body, or a stream of JSON events'
             when response_text is null and line.request is null and not has_failed then 'response: a body, or an error'
             when ts is null then 'ts: a time in the line (ts or started_at), or start: of the source'
@@ -409,8 +373,8 @@ parts as (
     from (
         select
             *,
-            list_transform(documents, lambda d: {'kind': 'retrieval', 'document': d})
-            || list_transform(tool_calls, lambda c: {'kind': 'tool_call', 'call': c}) as items
+            [{'kind': 'retrieval', 'document': d} for d in documents]
+            || [{'kind': 'tool_call', 'call': c} for c in tool_calls] as items
         from found
         where mismatch is null and ignored_reason is null
     )
@@ -429,7 +393,8 @@ select
         conversation_id as conversation_id,
         user_id as user_id,
         provider as provider,
-        coalesce(own.request_model, question.model, nullif(regexp_extract(url, '/deployments/([^/?]+)', 1), '')) as request_model,
+        coalesce(own.request_model, question.model, nullif(regexp_extract(url, '/deployments/([^/?]+)', 1), ''))
+            as request_model,
         coalesce(own.response_model, answer.model) as response_model,
         coalesce(own.prompt_id, answer.prompt.id) as prompt_id,
         coalesce(own.prompt_version, answer.prompt.version) as prompt_version,
@@ -439,7 +404,8 @@ select
         coalesce(own.max_output_tokens, question.max_completion_tokens, question.max_output_tokens, question.max_tokens)
             as max_output_tokens,
         coalesce(own.uncached_input_tokens, cast(
-            n[1] - coalesce(n[4], 0) - coalesce(n[5], 0) - coalesce(n[6], 0) - coalesce(n[7], 0) + coalesce(n[8], 0) as varchar
+            n[1] - coalesce(n[4], 0) - coalesce(n[5], 0) - coalesce(n[6], 0) - coalesce(n[7], 0) + coalesce(n[8], 0)
+            as varchar
         )) as uncached_input_tokens,
         coalesce(own.cache_read_tokens, cast(n[4] - coalesce(n[8], 0) as varchar)) as cache_read_tokens,
         coalesce(own.cache_write_5m_tokens, cast(n[5] as varchar)) as cache_write_5m_tokens,
@@ -447,7 +413,8 @@ select
         coalesce(own.audio_cache_read_tokens, cast(n[8] as varchar)) as audio_cache_read_tokens,
         coalesce(own.image_input_tokens, cast(n[7] as varchar)) as image_input_tokens,
         coalesce(own.output_tokens, cast(
-            n[2] - case when reasoning_apart > 0 then 0 else coalesce(n[9], 0) end - coalesce(n[10], 0) - coalesce(n[11], 0) as varchar
+            n[2] - case when reasoning_apart > 0 then 0 else coalesce(n[9], 0) end - coalesce(n[10], 0) - coalesce(n[11], 0)
+            as varchar
         )) as output_tokens,
         coalesce(own.reasoning_tokens, cast(case when reasoning_apart > 0 then reasoning_apart else n[9] end as varchar))
             as reasoning_tokens,
@@ -455,13 +422,15 @@ select
         coalesce(own.image_output_tokens, cast(n[11] as varchar)) as image_output_tokens,
         coalesce(own.service_tier, answer.service_tier) as service_tier,
         coalesce(own.is_batch, case when line.custom_id is not null then 'true' end) as is_batch,
-        coalesce(own.is_billed, case when error.code in ('batch_expired', 'batch_cancelled') then 'false' end) as is_billed,
+        coalesce(own.is_billed, case when error_code in ('batch_expired', 'batch_cancelled') then 'false' end) as is_billed,
         coalesce(own.reported_cost_usd, answer.usage.cost) as reported_cost_usd,
         coalesce(own.latency_ms, cast((instants[2] - instants[1]) / 1000 as varchar)) as latency_ms,
         coalesce(own.model_ms, cast(1000 * coalesce(
-            answer.usage.prompt_time + answer.usage.completion_time, answer.time_info.prompt_time + answer.time_info.completion_time
+            answer.usage.prompt_time + answer.usage.completion_time,
+            answer.time_info.prompt_time + answer.time_info.completion_time
         ) as varchar)) as model_ms,
-        coalesce(own.queue_ms, cast(1000 * coalesce(answer.usage.queue_time, answer.time_info.queue_time) as varchar)) as queue_ms,
+        coalesce(own.queue_ms, cast(1000 * coalesce(answer.usage.queue_time, answer.time_info.queue_time) as varchar))
+            as queue_ms,
         coalesce(own.time_to_first_token_ms, cast((instants[3] - instants[1]) / 1000 as varchar)) as time_to_first_token_ms,
         coalesce(own.finish_reason, case
             when has_failed then 'error'
@@ -472,33 +441,39 @@ select
             when answer.status in ('completed', 'complete')
                 then case
                     when list_has_any(
-                        list_transform(answer.output, lambda o: o.type),
-                        ['function_call', 'custom_tool_call', 'computer_call', 'local_shell_call', 'shell_call', 'apply_patch_call']
+                        [o.type for o in answer.output],
+                        [
+                            'function_call', 'custom_tool_call', 'computer_call', 'local_shell_call', 'shell_call',
+                            'apply_patch_call'
+                        ]
                     ) then 'tool_calls'
                     else 'stop'
                 end
             when answer.status not in ('queued', 'in_progress') then answer.status
         end) as finish_reason,
         coalesce(own.error_class, case
-            when is_refused or error.code in ('content_filter', 'content_policy_violation', 'context_length_exceeded') then 'model'
+            when is_refused or error_code in ('content_filter', 'content_policy_violation', 'context_length_exceeded')
+                then 'model'
             when not has_failed then null
-            when error.code in ('server_error', 'rate_limit_exceeded', 'vector_store_timeout', 'batch_expired') then 'provider'
+            when error_code in ('server_error', 'rate_limit_exceeded', 'vector_store_timeout', 'batch_expired')
+                then 'provider'
             when http_status in (409, 425, 429) or (http_status >= 500 and error_json is not null) then 'provider'
             when http_status = 408 or http_status >= 500 then 'infrastructure'
-            when http_status >= 400 or answer.status = 'failed' or error.code = 'batch_cancelled' then 'client'
+            when http_status >= 400 or answer.status = 'failed' or error_code = 'batch_cancelled' then 'client'
             else 'infrastructure'
         end) as error_class,
         -- A sentence is no code, and may quote the prompt.
         coalesce(own.error_code, case
             when has_failed then coalesce(
-                error.code, error.type, case when regexp_full_match(error_json ->> '$', '[A-Za-z0-9_.:-]{1,64}') then error_json ->> '$' end
+                error_code, error_type,
+                case when regexp_full_match(error_json ->> '$', '[A-Za-z0-9_.:-]{1,64}') then error_json ->> '$' end
             )
         end) as error_code,
         cast(http_status as varchar) as http_status,
         coalesce(own.is_complete, case
             when answer.status in ('queued', 'in_progress') or (response_text is null and not has_failed) then 'false'
         end) as is_complete,
-        coalesce(own.safety_input_verdict, case when error.code = 'content_filter' then 'block' end) as safety_input_verdict,
+        coalesce(own.safety_input_verdict, case when error_code = 'content_filter' then 'block' end) as safety_input_verdict,
         coalesce(own.safety_output_verdict, case
             when 'content_filter' in (answer.choices[1].finish_reason, answer.incomplete_details.reason) then 'block'
         end) as safety_output_verdict,
@@ -510,14 +485,13 @@ select
             coalesce(own.attributes, '{}')
         ) as varchar), '{}') as attributes,
         coalesce(own.system_text, array_to_string(
-            [question.instructions] || list_transform(list_filter(said, lambda t: t.role in ('system', 'developer')), lambda t: t.text), chr(10)
+            [question.instructions] || [t.text for t in said if t.role in ('system', 'developer')], chr(10)
         )) as system_text,
         coalesce(own.history_text, array_to_string(
-            list_transform(list_filter(said, lambda t, i: t.role not in ('system', 'developer') and i is distinct from last_user), lambda t: t.text),
-            chr(10)
+            [t.text for t, i in said if t.role not in ('system', 'developer') and i is distinct from last_user], chr(10)
         )) as history_text,
         coalesce(own.prompt_text, said[last_user].text) as prompt_text,
-        coalesce(own.output_text, nullif(output_said, ''), array_to_string(choices_said, chr(10))) as output_text
+        coalesce(own.output_text, nullif(output_said, ''), choices_said) as output_text
     )
 from found
 
@@ -543,13 +517,15 @@ select
     own.may_label,
     own.may_train,
     -- A web address can be longer than a name may be.
-    case when length(item.document.document_id) > 256 then 'sha256:' || sha256(item.document.document_id) else item.document.document_id end
-        as document_id,
+    case
+        when length(item.document.document_id) > 256 then 'sha256:' || sha256(item.document.document_id)
+        else item.document.document_id
+    end as document_id,
     cast(item.document.rank as varchar) as document_rank,
     item.document.score as retrieval_score,
     case
         when item.document is not null
-            then cast(list_contains(list_transform(annotations, lambda a: coalesce(a.file_id, a.url)), item.document.document_id) as varchar)
+            then cast(list_contains([coalesce(a.file_id, a.url) for a in annotations], item.document.document_id) as varchar)
     end as is_cited,
     item.document.text as document_text,
     item.call.tool_name as tool_name,
