@@ -38,11 +38,14 @@ from resources.keyring import KeyringError
 from resources.landing_area import LandingError
 from resources.process_mark import process_mark
 from resources.sources import SourceError
+from resources.sources import load as load_sources
 from resources.tenants import TenantError, declared_tenants
 from resources.validation import ValidationRecord
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
-SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED = 14, 2_000, 7
+SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_000, 7, 2
+SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
+"""Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
     CalendarError, ContractError, KeyringError, LandingError, PriceSeedError, SettingsError, SourceError, TenantError
 )  # fmt: skip
@@ -209,17 +212,22 @@ def _verbose() -> bool:
 
 
 def make_sample(settings: Settings, say: Any = print) -> None:
-    """Some days of invented traffic, up to yesterday, into an empty landing folder."""
+    """Some days of invented traffic, up to yesterday, into an empty landing folder. Raises SourceError."""
     from simulator.traffic import simulate
 
-    clock: WallClock = build_resources(settings)["clock"]
+    resources = build_resources(settings)
+    clock: WallClock = resources["clock"]
+    declared = load_sources(resources["warehouse"].seeds / "sources.yml")
     first = clock.last_due_day() - timedelta(days=SAMPLE_DAYS - 1)
     say(
         f"the landing folder is empty: making {SAMPLE_DAYS} days of sample traffic "
         f"({SAMPLE_REQUESTS_PER_DAY:,} requests a day)"
     )
     truth = settings.home / "sample"
-    for _ in simulate(settings.landing, truth, first, SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED):
+    for _ in simulate(
+        settings.landing, truth, first, SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED,
+        files_per_day=SAMPLE_FILES_PER_DAY, texts=True, others=[name for name in SAMPLE_SOURCES if name in declared],
+    ):  # fmt: skip
         pass
     say(f"  what was planted in it: {_relative(truth / 'ground_truth.json')}")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from pipelines.build import build_resources
 from pipelines.nightly import Night, NightRun
@@ -18,9 +19,17 @@ from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
+from simulator.catalogue import TOKEN_COLUMNS
 from simulator.traffic import simulate
 
-FIRST_DAY, DAYS, REQUESTS_PER_DAY = date(2026, 10, 20), 6, 250
+FIRST_DAY, DAYS, REQUESTS_PER_DAY = date(2026, 10, 22), 4, 300
+FORMATS = {
+    "otel": "otlp", "litellm": "litellm", "langfuse": "langfuse", "openai_raw": "openai", "anthropic_raw": "anthropic",
+    "partner": "canonical",
+}  # fmt: skip
+"""The simulator's sources beside the gateway, and what they are read as."""
+KINDS = ("request", "retrieval", "tool_call", "feedback")
+
 
 class Warehouse:
     """One warehouse below `root`, with seeds of its own, run as `make nightly` runs it."""
@@ -29,6 +38,9 @@ class Warehouse:
         self.root = root
         self.seeds = root / "seeds"
         shutil.copytree(SEEDS, self.seeds)
+        declared = yaml.safe_load((self.seeds / "sources.yml").read_text(encoding="utf-8"))["sources"]
+        declared |= {name: {"format": format_name} for name, format_name in FORMATS.items()}
+        (self.seeds / "sources.yml").write_text(yaml.safe_dump({"sources": declared}), encoding="utf-8")
         self.settings = Settings(root / "home", root / "data", root / "landing", "2026-10-26T03:00:00", 0.0, "1GB")
 
     def night(self) -> Night:
@@ -55,7 +67,8 @@ class Warehouse:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, dict[str, Any], Night]:
     root = tmp_path_factory.mktemp("sample")
     warehouse = Warehouse(root)
-    for _ in simulate(root / "landing", root / "truth", FIRST_DAY, DAYS, REQUESTS_PER_DAY, seed=11):
+    folders, days = (root / "landing", root / "truth"), (FIRST_DAY, DAYS, REQUESTS_PER_DAY)
+    for _ in simulate(*folders, *days, seed=11, files_per_day=2, texts=True, others=tuple(FORMATS)):
         pass
     truth = json.loads((root / "truth" / "ground_truth.json").read_text(encoding="utf-8"))
     return warehouse, truth, warehouse.night()
@@ -64,33 +77,39 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, dict[st
 def test_every_request_and_duplicate_is_where_it_was_planted(sample: tuple[Warehouse, dict[str, Any], Night]) -> None:
     warehouse, truth, night = sample
     assert night.failures == []
-    found = {
-        str(day): (landed, requests, duplicates, settled)
-        for day, landed, requests, duplicates, settled in warehouse.ask(
-            "select day, landed_records, requests, duplicates, is_settled from governance.accounting"
-        )
-    }
-    planted = {
-        day: (facts["landed_records"], facts["requests"], facts["duplicates"], True)
-        for day, facts in truth["days"].items()
-        if facts["landed_records"]
-    }
+    columns = "day, landed_records, requests, retrievals, tool_calls, feedback, duplicates, unaccounted_records, is_settled"
+    found = {str(day): counts for day, *counts in warehouse.ask(f"select {columns} from governance.accounting")}
+    planted = {}
+    for day, facts in truth["days"].items():
+        landed, records = ({k: _of_kind(facts, k, what) for k in KINDS} for what in ("landed_records", "records"))
+        # A request that two tools log is one request, and a duplicate.
+        kinds = [facts["requests"], *(records[kind] for kind in KINDS[1:])]
+        if any(landed.values()):
+            planted[day] = [sum(landed.values()), *kinds, sum(landed.values()) - sum(kinds), 0, True]
     assert found == planted
+    twice = [pair for night in truth["deliveries"].values() for pair in night["made"]["words"]["logged_twice"]]
+    ids = ", ".join(f"'{pair['request_id']}'" for pair in twice)
+    assert twice and warehouse.ask(f"select count(*) from logs.requests where request_id in ({ids})") == [(len(twice),)]
+
+
+def _of_kind(facts: dict[str, Any], kind: str, what: str) -> int:
+    return sum(kinds[kind][what] for kinds in facts["by_source"].values() if kind in kinds)
 
 
 def test_every_line_is_accounted_for(sample: tuple[Warehouse, dict[str, Any], Night]) -> None:
     warehouse, truth, _ = sample
-    sums = "sum(lines), sum(lines_blank), sum(lines_refused), sum(records_quarantined), sum(records_landed)"
-    (found,) = warehouse.ask(f"select {sums} from logs.files where state = 'landed'")
-    names = ("lines", "blank_lines", "lines_refused", "records_quarantined", "records_landed")
-    assert found == tuple(truth["totals"][name] for name in names)
+    sums = "lines, lines_blank, lines_refused, records_quarantined, records_landed, records_ignored"
+    found = {path: counts for path, *counts in warehouse.ask(f"select path, {sums} from logs.files where state = 'landed'")}
+    names = ("lines", "blank_lines", "lines_refused", "records_quarantined", "records_landed", "records_ignored")
+    files = [file for night in truth["deliveries"].values() for file in night["files"]]
+    assert found == {file["path"]: [file[name] for name in names] for file in files}
     (rows,) = warehouse.ask("select count(*) from logs.quarantine")
     assert rows[0] == truth["totals"]["lines_refused"] + truth["totals"]["records_quarantined"]
 
 
 def test_tokens_by_day_and_model_are_what_was_planted(sample: tuple[Warehouse, dict[str, Any], Night]) -> None:
     warehouse, truth, _ = sample
-    classes = ("uncached_input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens")
+    classes = TOKEN_COLUMNS
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in classes)
     rows = warehouse.ask(f"select day, request_model, count(*), {sums} from logs.requests group by day, request_model")
     found = {(str(day), model): tuple(int(n) for n in numbers) for day, model, *numbers in rows}
