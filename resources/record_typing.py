@@ -22,9 +22,9 @@ from typing import Any
 import pyarrow as pa
 
 from resources.capture import CapturePolicy
-from resources.contracts import Column, Contract, contracts
+from resources.contracts import Column, Contract
 from resources.keyring import TOKEN_HEX_CHARACTERS, Keyring
-from resources.sources import Format, Source, SourceError, source_columns
+from resources.sources import Format, Source, SourceError, source_columns, text_columns
 from resources.warehouse import Connection, parameters_of
 
 RECORDS_SCHEMA = pa.schema([("record_number", pa.int64()), ("line_number", pa.int64()), ("raw", pa.string())])
@@ -55,11 +55,6 @@ class Fault:
 def not_this_format(expected: str) -> Fault:
     """What a format's own `mismatch` says of a document."""
     return Fault("not_this_format", None, expected[:MISMATCH_CHARACTERS])
-
-
-def text_columns() -> list[str]:
-    """The names under which a source gives words: one a part of logs.texts."""
-    return [f"{part}_text" for part in contracts()["logs.texts"].column("part").values]
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import yaml
 
+from resources import column_map
 from resources.contracts import SEEDS, SQL, Column, Contract, contracts
 
 SOURCES_FILE = SEEDS / "sources.yml"
 FORMATS = SQL / "sources"
 OnSamePath = Literal["append", "replace"]
-_KEYS = {"format", "on_same_path", "defaults", "keep_attributes", "start", "url"}
+_KEYS = {"format", "columns", "on_same_path", "defaults", "keep_attributes", "start", "url"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 _EXPECTS = re.compile(r"^--\s*expects:\s*(.+)$", re.MULTILINE)
 
@@ -45,8 +46,8 @@ class Format:
 class Source:
     """A landing sub-folder. `defaults` are texts by source name, for records that are silent.
 
-    `start` is when a log of relative times begins ($start of its format). `url` is where the files lie instead of in the
-    sub-folder.
+    `columns` is the map of format `mapped`, our column to the file's. `start` is when a log of relative times begins ($start
+    of its format). `url` is where the files lie instead of in the sub-folder.
     """
 
     name: str
@@ -56,12 +57,30 @@ class Source:
     keep_attributes: tuple[str, ...] = ()
     start: datetime | None = None
     url: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 def source_columns(contract: Contract) -> dict[str, Column]:
     """The columns that a source may fill, by the name under which it does."""
     settable = (c for c in contract.columns if c.set_by is None and c.length_of is None and c.name != "day")
     return {c.from_ or c.fingerprint_of or c.name: c for c in settable}
+
+
+def text_columns() -> list[str]:
+    """The names under which a source gives words: one a part of logs.texts."""
+    return [f"{part}_text" for part in contracts()["logs.texts"].column("part").values]
+
+
+def mapped_format(source: Source) -> Format:
+    """The format of a source that maps our columns to its own; raises ColumnMapError."""
+    allowed = [*source_columns(contracts()["logs.landed"]), *text_columns()]
+    select = column_map.select_of(source.columns, allowed)
+    return Format(column_map.NAME, select.sql, select.expects, select.parameters)
+
+
+def format_names() -> list[str]:
+    """What `format` of a source may be."""
+    return sorted([*formats(), column_map.NAME])
 
 
 def formats(folder: Path = FORMATS) -> dict[str, Format]:
@@ -98,13 +117,13 @@ def _source(name: str, raw: Any) -> Source:
     if not _NAME.match(name):
         raise SourceError(f"{where}: a sub-folder's name is lower-case letters, digits and _")
     if not isinstance(raw, dict) or "format" not in raw:
-        raise SourceError(f"{where} lacks `format`; known formats: {', '.join(formats())}")
+        raise SourceError(f"{where} lacks `format`; known formats: {', '.join(format_names())}")
     unknown = sorted(str(k) for k in set(raw) - _KEYS)
     if unknown:
         raise SourceError(f"{where} has unknown keys {', '.join(unknown)}; allowed: {', '.join(sorted(_KEYS))}")
-    if raw["format"] not in formats():
+    if raw["format"] not in format_names():
         raise SourceError(
-            f"{where} has unknown format {raw['format']!r}; known: {', '.join(formats())}. "
+            f"{where} has unknown format {raw['format']!r}; known: {', '.join(format_names())}. "
             "A new one is a file in sql/sources/"
         )
     on_same_path = raw.get("on_same_path", "append")
@@ -116,15 +135,24 @@ def _source(name: str, raw: Any) -> Source:
     defaults = raw.get("defaults") or {}
     if not isinstance(defaults, dict):
         raise SourceError(f"{where}: defaults is a mapping of column to value, such as {{provider: openai}}")
-    return Source(
+    if ("columns" in raw) != (raw["format"] == column_map.NAME):
+        raise SourceError(f"{where}: `columns` goes with format {column_map.NAME}, and only with it")
+    source = Source(
         name=name,
         format=raw["format"],
+        columns=raw.get("columns") or {},
         on_same_path=on_same_path,
         defaults={str(column): _default(where, str(column), value) for column, value in defaults.items()},
         keep_attributes=tuple(sorted(set(kept))),
         start=_start(where, raw.get("start")),
         url=_url(where, raw.get("url")),
     )
+    if source.format == column_map.NAME:
+        try:
+            mapped_format(source)
+        except column_map.ColumnMapError as error:
+            raise SourceError(f"{where}: {error}") from error
+    return source
 
 
 def _url(where: str, raw: Any) -> str | None:

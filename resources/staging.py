@@ -34,7 +34,7 @@ from resources.record_typing import (
     not_this_format,
 )
 from resources.redaction import Redactor
-from resources.sources import Source, formats
+from resources.sources import Source, formats, mapped_format
 from resources.splitter import EXPECTED, Batch, RefusedLine
 from resources.splitting import Splitting
 from resources.stage_writer import StageWriter
@@ -139,7 +139,7 @@ def _identity(path: Path, prefix_sizes: frozenset[int]) -> tuple[Digest, str | N
 
 def _stream(path: Path, source: Source, rules: StagingRules, facts: FileFacts, writer: StageWriter) -> int:
     """Type every record of a file into the writer; the CRC-32 of what was read."""
-    format_ = formats()[source.format]
+    format_ = mapped_format(source) if source.columns else formats()[source.format]
     # One thread costs a fourth less CPU than two for the same rows; many files are staged by many processes instead.
     con = connect(spill=rules.spill, memory_limit="1GB", threads=1)
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from resources.sources import SourceError, formats, load, parse
+from resources.sources import SourceError, formats, load, mapped_format, parse
 
 
 def test_the_shipped_seed_loads() -> None:
@@ -21,7 +22,7 @@ def test_the_shipped_seed_loads() -> None:
     [
         ({}, "lacks `format`; known formats: anthropic, arena_hard, azure_llm_2023, canonical"),
         ({"format": "grpc"}, "unknown format 'grpc'; known: anthropic, arena_hard, azure_llm_2023, canonical"),
-        ({"format": "canonical", "default": {}}, "unknown keys default; allowed: defaults"),
+        ({"format": "canonical", "default": {}}, "unknown keys default; allowed: columns, defaults"),
         ({"format": "canonical", "on_same_path": "merge"}, "append or replace"),
         ({"format": "canonical", "defaults": {"user_token": "x"}}, "no default can be given for 'user_token'"),
         ({"format": "canonical", "defaults": {"prompt_text": "x"}}, "no default can be given for 'prompt_text'"),
@@ -30,6 +31,11 @@ def test_the_shipped_seed_loads() -> None:
         ({"format": "canonical", "defaults": {"provider": None}}, "is a text, a number, true or false"),
         ({"format": "canonical", "keep_attributes": "channel"}, "keep_attributes is a list"),
         ({"format": "canonical", "url": "/data/logs"}, "url is where its files lie, such as s3://bucket/prefix"),
+        ({"format": "mapped"}, "`columns` goes with format mapped"),
+        ({"format": "canonical", "columns": {"ts": "TIME"}}, "`columns` goes with format mapped"),
+        ({"format": "mapped", "columns": {"model": "m", "ts": "t"}}, "columns names model; allowed: "),
+        ({"format": "mapped", "columns": {"output_tokens": "o"}}, "lacks ts, the time of the request"),
+        ({"format": "mooncake", "start": "soon"}, "start is a time such as"),
     ],
 )
 def test_a_wrong_entry_is_told_what_is_allowed(entry: dict[str, Any], told: str) -> None:
@@ -48,3 +54,11 @@ def test_a_yes_or_no_default_is_text_as_a_record_would_write_it() -> None:
     assert parse({"sources": {"mine": {"format": "canonical", "defaults": {"is_batch": True}}}})["mine"].defaults == {
         "is_batch": "true"
     }
+
+
+def test_a_map_of_columns_makes_a_format() -> None:
+    entry = {"format": "mapped", "columns": {"ts": "TIME", "output_tokens": "/usage/out"}, "start": "2024-01-01"}
+    source = parse({"sources": {"mine": entry}})["mine"]
+    made = mapped_format(source)
+    assert (made.expects, made.parameters) == (("TIME", "usage"), {"pointers": ["/TIME", "/usage/out"]})
+    assert source.start == datetime(2024, 1, 1, tzinfo=UTC)
