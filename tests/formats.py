@@ -18,8 +18,8 @@ from resources import staged_file
 from resources.capture import CapturePolicy
 from resources.contracts import REPO, contracts
 from resources.keyring import Keyring
-from resources.record_typing import RECORDS_SCHEMA, text_columns
-from resources.sources import Source, formats, source_columns
+from resources.record_typing import RECORDS_SCHEMA
+from resources.sources import Source, formats, source_columns, text_columns
 from resources.staged_file import StagedFile
 from resources.staging import StagingRules, stage_file
 from resources.warehouse import connect, parameters_of

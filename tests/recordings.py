@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import yaml
 
 ANTHROPIC_HOSTS = ("api.anthropic.com", "amazonaws.com")
-_UNPACK = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from resources import staging
 from resources.column_map import ColumnMapError, MappedSelect, select_of
 from resources.contracts import contracts
-from resources.record_typing import RECORDS_SCHEMA, text_columns
-from resources.sources import Format, Source, source_columns
+from resources.record_typing import RECORDS_SCHEMA
+from resources.sources import Format, Source, source_columns, text_columns
 from resources.warehouse import connect
 
 ALLOWED = [*source_columns(contracts()["logs.landed"]), *text_columns()]
