@@ -2,9 +2,9 @@
 
 select
     cast(day as date) as day,
-    cast(tenant as varchar) as tenant,
-    cast(api_key_token as varchar) as api_key_token,
-    cast(billed_currency as varchar) as billed_currency,
+    cast(tenant as string) as tenant,
+    cast(api_key_token as string) as api_key_token,
+    cast(billed_currency as string) as billed_currency,
     cast(count(*) as bigint) as requests,
     cast(sum(case when is_success then 1 else 0 end) as bigint) as successful_requests,
     cast(sum(case when state in ('unpriced', 'partly_priced') then 1 else 0 end) as bigint) as not_fully_priced_requests,

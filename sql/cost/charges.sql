@@ -319,21 +319,21 @@ priced as (
 
 select
     cast($day as date) as day,
-    cast(request_id as varchar) as request_id,
+    cast(request_id as string) as request_id,
     cast(ts as timestamp with time zone) as ts,
-    cast(provider as varchar) as provider,
-    cast(model as varchar) as model,
-    cast(charge_class as varchar) as charge_class,
+    cast(provider as string) as provider,
+    cast(model as string) as model,
+    cast(charge_class as string) as charge_class,
     cast(quantity as decimal(11, 0)) as quantity,
-    cast(unit as varchar) as unit,
-    cast(price_id as varchar) as price_id,
+    cast(unit as string) as unit,
+    cast(price_id as string) as price_id,
     cast(rate_per_million as decimal(19, 6)) as rate_per_million,
     cast(case when state = 'not_billed' then 0 else quantity * rate_per_million * 0.000001 end as decimal(38, 12)) as list_amount,
     cast(contracted_rate_per_million as decimal(19, 6)) as contracted_rate_per_million,
     cast(case when state = 'not_billed' then 0 else quantity * contracted_rate_per_million * 0.000001 end as decimal(38, 12))
         as contracted_amount,
-    cast(billed_currency as varchar) as billed_currency,
-    cast(state as varchar) as state,
-    cast(reason as varchar) as reason,
-    cast(note as varchar) as note
+    cast(billed_currency as string) as billed_currency,
+    cast(state as string) as state,
+    cast(reason as string) as reason,
+    cast(note as string) as note
 from priced

@@ -2,10 +2,10 @@
 
 select
     cast(day as date) as day,
-    cast(tenant as varchar) as tenant,
-    cast(feature as varchar) as feature,
-    cast(conversation_token as varchar) as conversation_token,
-    cast(billed_currency as varchar) as billed_currency,
+    cast(tenant as string) as tenant,
+    cast(feature as string) as feature,
+    cast(conversation_token as string) as conversation_token,
+    cast(billed_currency as string) as billed_currency,
     cast(min(ts) as timestamp) as first_ts,
     cast(max(ts) as timestamp) as last_ts,
     cast(count(*) as bigint) as requests,

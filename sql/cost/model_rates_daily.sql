@@ -31,9 +31,9 @@ models as (
 
 select
     cast(day as date) as day,
-    cast(provider as varchar) as provider,
-    cast(model as varchar) as model,
-    cast(billed_currency as varchar) as billed_currency,
+    cast(provider as string) as provider,
+    cast(model as string) as model,
+    cast(billed_currency as string) as billed_currency,
     cast(requests as bigint) as requests,
     cast(input_tokens as decimal(38, 0)) as input_tokens,
     cast(output_tokens as decimal(38, 0)) as output_tokens,

@@ -17,36 +17,36 @@ with totals as (
 
 select
     cast($day as date) as day,
-    cast(r.request_id as varchar) as request_id,
+    cast(r.request_id as string) as request_id,
     cast(r.ts as timestamp with time zone) as ts,
-    cast(r.tenant as varchar) as tenant,
-    cast(r.team as varchar) as team,
-    cast(r.feature as varchar) as feature,
-    cast(r.environment as varchar) as environment,
-    cast(r.user_token as varchar) as user_token,
-    cast(r.api_key_token as varchar) as api_key_token,
-    cast(r.trace_id as varchar) as trace_id,
-    cast(r.conversation_token as varchar) as conversation_token,
-    cast(r.provider as varchar) as provider,
-    cast(r.model as varchar) as model,
-    cast(r.prompt_id as varchar) as prompt_id,
-    cast(r.prompt_version as varchar) as prompt_version,
-    cast(r.route as varchar) as route,
-    cast(r.service_tier as varchar) as service_tier,
+    cast(r.tenant as string) as tenant,
+    cast(r.team as string) as team,
+    cast(r.feature as string) as feature,
+    cast(r.environment as string) as environment,
+    cast(r.user_token as string) as user_token,
+    cast(r.api_key_token as string) as api_key_token,
+    cast(r.trace_id as string) as trace_id,
+    cast(r.conversation_token as string) as conversation_token,
+    cast(r.provider as string) as provider,
+    cast(r.model as string) as model,
+    cast(r.prompt_id as string) as prompt_id,
+    cast(r.prompt_version as string) as prompt_version,
+    cast(r.route as string) as route,
+    cast(r.service_tier as string) as service_tier,
     cast(r.is_batch as boolean) as is_batch,
     cast(r.error_class is null as boolean) as is_success,
     cast(t.charges as integer) as charges,
     cast(t.unpriced_charges as integer) as unpriced_charges,
-    cast(t.lead_charge_class as varchar) as lead_charge_class,
+    cast(t.lead_charge_class as string) as lead_charge_class,
     cast(
         case
             when t.unpriced_charges = 0 and t.priced_charges = 0 then 'not_billed'
             when t.unpriced_charges = 0 then 'priced'
             when t.priced_charges = 0 then 'unpriced'
             else 'partly_priced'
-        end as varchar
+        end as string
     ) as state,
-    cast(t.billed_currency as varchar) as billed_currency,
+    cast(t.billed_currency as string) as billed_currency,
     cast(case when t.unpriced_charges = 0 then t.priced_list_amount end as decimal(38, 12)) as list_amount,
     cast(case when t.unpriced_charges = 0 then t.priced_contracted_amount end as decimal(38, 12)) as contracted_amount,
     -- Amounts of unpriced charges are NULL and sums pass over them: these are what is known of the cost.

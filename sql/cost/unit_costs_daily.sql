@@ -23,8 +23,8 @@ with scopes as (
 
 select
     cast(day as date) as day,
-    cast(scope as varchar) as scope,
-    cast(scope_value as varchar) as scope_value,
+    cast(scope as string) as scope,
+    cast(scope_value as string) as scope_value,
     cast(requests as bigint) as requests,
     cast(successful_requests as bigint) as successful_requests,
     cast(not_fully_priced_requests as bigint) as not_fully_priced_requests,

@@ -22,7 +22,7 @@ tags as (
 
 select
     cast(day as date) as day,
-    cast(tag as varchar) as tag,
+    cast(tag as string) as tag,
     cast(requests as bigint) as requests,
     cast(untagged_requests as bigint) as untagged_requests,
     cast(amount as decimal(38, 12)) as contracted_amount,

@@ -2,9 +2,9 @@
 
 select
     cast(day as date) as day,
-    cast(tenant as varchar) as tenant,
-    cast(user_token as varchar) as user_token,
-    cast(billed_currency as varchar) as billed_currency,
+    cast(tenant as string) as tenant,
+    cast(user_token as string) as user_token,
+    cast(billed_currency as string) as billed_currency,
     cast(count(*) as bigint) as requests,
     cast(sum(case when is_success then 1 else 0 end) as bigint) as successful_requests,
     cast(sum(case when state in ('unpriced', 'partly_priced') then 1 else 0 end) as bigint) as not_fully_priced_requests,
