@@ -182,6 +182,7 @@ def document(per_rule: int) -> str:
     ours = quality(texts, finds_of(redactor, [text.text for text in texts]))
     theirs = quality(texts, [presidio(text.text) for text in texts])
     found = finds_of(redactor, clean)
+    with_code = sum("```" in text for text in clean)
     replaced = sum(end - start for in_text in found for _, start, end in in_text)
     secrets, misses = secret_table(redactor, per_rule)
     versions = ", ".join(
@@ -217,14 +218,16 @@ def document(per_rule: int) -> str:
         "## Secrets",
         "",
         f"Made from the expression of each of the {len(rules())} rules of gitleaks that has one, above the rule's "
-        f"entropy, in prose. A secret counts as found if it is gone whole. Rules that miss any: {misses}.",
+        "entropy, in prose. This asks whether gates, keywords, allowlists and merging lose any, not whether a vendor's "
+        f"next key still looks so. A secret counts as found if it is gone whole. Rules that miss any: {misses}.",
         "",
         *secrets,
         "",
         "## Answers about nobody",
         "",
-        f"{len(clean):,} answers of sixteen models (Arena-Hard, HaluEval), nearly half of them with code. Every secret in "
-        "them counts as a false hit. The addresses and numbers are right by their form: examples, hotlines, people made up.",
+        f"{len(clean):,} answers of sixteen models (Arena-Hard, HaluEval), {with_code / len(clean):.0%} of them with "
+        "blocks of code. Every secret in them counts as a false hit. The addresses and numbers are right by their form: examples, "
+        "hotlines, people made up.",
         "",
         *clean_table(clean, found),
         "",

@@ -81,7 +81,7 @@ def main() -> None:
     random = Random(7)
     clean, marked = answers(), [text.text for text in marked_texts()]
     mixed = clean + random.choices(marked, k=len(clean) // 10)
-    corpora = {"model answers": clean, "answers, every eleventh text made": mixed, "made texts": marked * 6}
+    corpora = {"model answers": clean, "answers, every eleventh text made": mixed, "made texts": marked * 30}
     redactor = Redactor(connect(threads=options.threads))
     presidio = presidio_patterns()
     presidio("warm up: 555-123-4567, a@example.org")

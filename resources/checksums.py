@@ -26,7 +26,9 @@ _CARD_NETWORKS = re.compile(
     """,
     re.X,
 )
-_CARD_GROUPS = re.compile(r"(?:4,){2,4}[1-4]|4,6,[45]|\d+")
+_CARD_GROUPING = re.compile(r"(?:4,){2,4}[1-4]|4,6,[45]|\d+")
+CARD_GROUPS = 5
+"""At most so many groups of digits make a card."""
 
 
 def luhn(digits: str) -> bool:
@@ -46,7 +48,7 @@ def is_card(text: str) -> bool:
     if len(groups) == len(digits):  # every digit by itself, as in speech
         grouped = "1"
     return bool(
-        _CARD_GROUPS.fullmatch(grouped)
+        _CARD_GROUPING.fullmatch(grouped)
         and _CARD_NETWORKS.fullmatch(digits)
         and len(set(digits)) > 1
         and luhn(digits)
@@ -54,12 +56,12 @@ def is_card(text: str) -> bool:
 
 
 def is_ipv4(text: str) -> bool:
-    """An IPv4 address that may be somebody's: not loopback, unspecified, broadcast or a netmask."""
+    """An IPv4 address that may be somebody's: not this machine, none, or a netmask."""
     try:
         address = IPv4Address(text)
     except AddressValueError:
         return False
-    return not (address.is_loopback or address.is_unspecified or text.startswith("255."))
+    return not (address.is_unspecified or text.startswith(("127.0.0.", "255.255.")))
 
 
 def is_ipv6(text: str) -> bool:

@@ -9,7 +9,7 @@ from resources import checksums
 from resources.checksums import stdnum
 from resources.redaction_finder import Finder, checked, named, shape, shape_gate
 
-_THREE_TWO_FOUR = shape_gate(r"\b[0-9]{3}[ -][0-9]{2}[ -][0-9]{4}\b")
+_THREE_TWO_FOUR = shape_gate(r"\b[0-9]{3}[ .-][0-9]{2}[ .-][0-9]{4}\b")
 _HAS_LETTERS = shape_gate(
     r"(?i:\b[A-Z]{6}[0-9]{2}[A-Z][0-9]{2}[A-Z][0-9]{3}[A-Z]\b|\b[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\b"
     r"|\b[XYZ]?-?[0-9]{7,8}-?[A-Z]\b|\b[0-9]{6}[+A-][0-9]{3}[0-9A-Z]\b)"
@@ -17,8 +17,8 @@ _HAS_LETTERS = shape_gate(
 )
 
 NATIONAL_NUMBERS: tuple[Finder, ...] = (
-    shape("US_SSN", _THREE_TWO_FOUR, r"(?a)(?<![\w.-])\d{3}([- ])\d{2}\1\d{4}(?!\w|-\d)", checked(checksums.is_ssn)),
-    shape("US_ITIN", _THREE_TWO_FOUR, r"(?a)(?<![\w.-])9\d{2}([- ])(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])\1\d{4}(?!\w|-\d)"),
+    shape("US_SSN", _THREE_TWO_FOUR, r"(?a)(?<![\w.-])\d{3}([ .-])\d{2}\1\d{4}(?!\w|[.-]\d)", checked(checksums.is_ssn)),
+    shape("US_ITIN", _THREE_TWO_FOUR, r"(?a)(?<![\w.-])9\d{2}([ .-])(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])\1\d{4}(?!\w|-\d)"),
     shape(
         "IN_AADHAAR", shape_gate(r"\b[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}\b"),
         r"(?a)(?<![\w.-])(?<!\d )[2-9]\d{3}([ -])\d{4}\1\d{4}(?!\w|[ -]\d)", checked(stdnum("in_.aadhaar")),

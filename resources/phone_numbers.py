@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 _GAP = "[ \u00a0\u2009\u202f\u2010-\u2015()./-]"
 _CANDIDATE = re.compile(
-    rf"(?<![\w/:$€£#=_*^])(?<!\d[.,-])(?:\+|\(\+)?\(?\d(?:{_GAP}{{0,3}}\d){{6,14}}"
+    rf"(?<![\w/$€£#=_*^])(?<!\d[.,:-])(?:\+|\(\+)?\(?\d(?:{_GAP}{{0,3}}\d){{6,14}}"
     r"(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?(?![\w%°^]|[.,:/-]\d)",
     re.I,
 )
@@ -22,6 +22,7 @@ _SURE = re.compile(
     (?:(?:\+|00)?1[ .-])? (?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[.-]) [2-9]\d\d [ .-] \d{4}
     | (?:(?:\+|00)?1[ ])? [2-9]\d\d [ ] [2-9]\d\d [ -] \d{4}
     | \(?\+ \d [\d ()./-]{6,20}
+    | (?=(?:\D*\d){11,15}\D*$) 00(?:1|7|[2-9]\d\d?) (?:[ ./-]+ \d{2,8}){1,5}
     | \(0?\d{1,4}\) [ ]? (?:\d{2,5} (?:[ .-]\d{2,5}){1,3} | \d{5,8})
     | (?=(?:\D*\d){9,12}\D*$) (?!\d{5}[ ]\d{4}$) 0[1-9]\d{0,3} (?:[ ./-] \d{2,8}){1,4}
     """,
@@ -30,7 +31,7 @@ _SURE = re.compile(
 _WORD_BEFORE = re.compile(
     r"phone|mobile|\bcell(?: number|:| is| at)|\btel\b|telefon|handy|fax|\bcall\b|calling|dial|text me|\bsms\b"
     r"|whatsapp|\breach\b|hotline|voicemail|contact|messages? (?:to|on|at)|messages on my|answering|registered|ring me"
-    r"|pager|switchboard"
+    r"|pager|switchboard|\b(?:my|your|his|her|our|their|new|old|wrong|this) numbers?\b"
     r"|\b(?:desk|office|home|work|direct)\W{0,4}$",
     re.I,
 )

@@ -18,7 +18,7 @@ from resources.secret_rules import is_stand_in
 
 # Spaces, dots, brackets and dashes that people put between digits, as RE2 and as Python write them.
 _GAP = r"[ \x{a0}\x{2009}\x{202f}\x{2010}-\x{2015}()./+-]"
-_CARD_GAP = "[ \u00a0\u2009\u202f\u2010-\u2015-]"
+_CARD_GAP = "[ \u00a0\u2009\u202f\u2010-\u2015.-]"
 
 _AT = Gate(r"(?:@|%40)[^\s@]+\.[^\s@]", needs=("@", "%40"))
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
@@ -41,6 +41,27 @@ def _is_address_not_version(match: re.Match[str]) -> bool:
 
 def _is_no_stand_in(match: re.Match[str]) -> bool:
     return not is_stand_in(match["secret"])
+
+
+_DIGIT_GROUPS = re.compile(rf"(?a)(?<![\w.])(?<!\d[,-])\d(?:{_CARD_GAP}?\d){{11,}}+")
+_DIGIT_GROUP = re.compile(r"[0-9]+")
+_NO_EDGE = re.compile(r"(?a)\w|[.,-]\d")
+
+
+def _cards(text: str) -> Iterator[Span]:
+    """Cards among groups of digits: an expiry date or a number before one may stand in the same row."""
+    for match in _DIGIT_GROUPS.finditer(text):
+        groups = [group.span() for group in _DIGIT_GROUP.finditer(text, *match.span())]
+        if all(end - start == 1 for start, end in groups):  # digit by digit: the whole row or nothing
+            groups = [match.span()]
+        first = 0
+        while first < len(groups):
+            start = groups[first][0]
+            ends = (groups[n][1] for n in reversed(range(first, min(first + checksums.CARD_GROUPS, len(groups)))))
+            end = next((end for end in ends if checksums.is_card(text[start:end]) and not _NO_EDGE.match(text, end)), None)
+            if end is not None and (first == 0 or text[start - 1] not in ".-"):
+                yield start, end
+            first += 1
 
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
@@ -83,10 +104,7 @@ FINDERS: tuple[Finder, ...] = (
         "MAC_ADDRESS", shape_gate(r"\b(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}\b"),
         r"(?a)(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])",
     ),
-    shape(
-        "CREDIT_CARD", shape_gate(rf"\b[0-9](?:{_GAP}?[0-9]){{11}}"),
-        rf"(?a)(?<![\w.])(?<!\d[,-])\d(?:{_CARD_GAP}?\d){{11,18}}(?!\w|[.,-]\d)", checked(checksums.is_card),
-    ),
+    Finder("CREDIT_CARD", shape_gate(rf"\b[0-9](?:{_GAP}?[0-9]){{11}}"), _cards),
     Finder("IBAN_CODE", shape_gate(r"\b[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4}[ -]?[A-Za-z0-9]{4}"), _ibans),
     shape(
         "CRYPTO", _WALLET,
