@@ -226,8 +226,8 @@ def document(per_rule: int) -> str:
         "## Answers about nobody",
         "",
         f"{len(clean):,} answers of sixteen models (Arena-Hard, HaluEval), {with_code / len(clean):.0%} of them with "
-        "blocks of code. Every secret in them counts as a false hit. The addresses and numbers are right by their form: examples, "
-        "hotlines, people made up.",
+        "blocks of code. Every secret in them counts as a false hit. The addresses and numbers are right by their form: "
+        "examples, hotlines, people made up.",
         "",
         *clean_table(clean, found),
         "",
