@@ -37,6 +37,12 @@ select path, lines from logs.files
 where state = 'landed' and records_landed = 0 and lines_read + lines_refused > 0
 order by arrived_at desc, path limit 5
 """
+_FINDINGS = """
+select source, record_kind, field, finding, records, usual_records, fill_rate, usual_fill_rate
+from logs.completeness
+where day = $last_due_day and finding is not null
+order by finding desc, source, record_kind, field
+"""
 _TENANTS = "select count(distinct tenant) from logs.requests where tenant not in (select tenant from logs.tenants)"
 
 
@@ -55,7 +61,7 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
             )
         console.print()
         console.print(table)
-        for line in _notes(con, night):
+        for line in [*_notes(con, night), *source_findings(con, last_due_day)]:
             console.print(f"  {escape(line)}")
     finally:
         con.close()
@@ -116,6 +122,20 @@ def _notes(con: Any, night: Night) -> list[str]:
     if undeclared:
         notes.append(f"{undeclared} tenants appear as pseudonyms; name them in warehouse/seeds/tenants.yml")
     return notes
+
+
+def source_findings(con: Any, day: date) -> list[str]:
+    """What sources did not send on a day as they usually do, in words."""
+    found = []
+    for source, kind, field, finding, records, usual, rate, usual_rate in con.execute(
+        _FINDINGS, {"last_due_day": day}
+    ).fetchall():
+        if finding == "silent":
+            found.append(f"{source} sent {records:,} {kind} records on {day}, usually {usual:,.0f} on this weekday")
+        else:
+            share = f"{rate:.0%} of its {kind} records"
+            found.append(f"{source} filled {field} in {share} on {day}, usually in {usual_rate:.0%}")
+    return found
 
 
 def _relative(path: Path) -> str:

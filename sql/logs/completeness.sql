@@ -1,34 +1,41 @@
 -- One row per day, source, kind of record and field, against the same weekday of the last four weeks.
-with counted as (
-    select day, source, record_kind, 'records' as field, distinct_records as records, cast(null as bigint) as filled
+with delivered as (
+    -- Live: most of it was there in its night. What was landed as history is no habit that a source could break.
+    select *, 2 * timely_records >= distinct_records as is_live
     from logs.source_days
+),
+
+counted as (
+    select
+        day, source, record_kind, is_live, 'records' as field, distinct_records as records, cast(null as bigint) as filled
+    from delivered
     union all
-    select day, source, record_kind, 'provider', answered_requests, with_provider
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'provider', answered_requests, with_provider
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'request_model', answered_requests, with_request_model
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'request_model', answered_requests, with_request_model
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'response_model', answered_requests, with_response_model
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'response_model', answered_requests, with_response_model
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'input_tokens', answered_requests, with_input_tokens
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'input_tokens', answered_requests, with_input_tokens
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'output_tokens', answered_requests, with_output_tokens
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'output_tokens', answered_requests, with_output_tokens
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'latency_ms', answered_requests, with_latency_ms
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'latency_ms', answered_requests, with_latency_ms
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'tenant', answered_requests, with_tenant
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'tenant', answered_requests, with_tenant
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'feature', answered_requests, with_feature
-    from logs.source_days where record_kind = 'request'
+    select day, source, record_kind, is_live, 'feature', answered_requests, with_feature
+    from delivered where record_kind = 'request'
     union all
-    select day, source, record_kind, 'request_id', distinct_records, with_request_id
-    from logs.source_days where record_kind <> 'request'
+    select day, source, record_kind, is_live, 'request_id', distinct_records, with_request_id
+    from delivered where record_kind <> 'request'
 ),
 
 watched as (
@@ -48,13 +55,13 @@ weekdays as (
 ),
 
 earlier as (
-    -- A weekday on which nothing came is a 0, unless the source had not begun.
+    -- A weekday on which nothing came in time is a 0, unless the source had not begun.
     select
         watched.source,
         watched.record_kind,
         watched.field,
-        coalesce(counted.records, 0) as records,
-        cast(counted.filled as double) / nullif(counted.records, 0) as fill_rate
+        case when counted.is_live then counted.records else 0 end as records,
+        case when counted.is_live then cast(counted.filled as double) / nullif(counted.records, 0) end as fill_rate
     from watched
     inner join weekdays
         on watched.first_day <= weekdays.day

@@ -14,6 +14,8 @@ things as (
         record_kind,
         case when record_kind = 'request' then request_id else coalesce(request_id, '') || ':' || record_digest end as thing,
         count(*) as records,
+        max(case when arrived_at < cast(cast($day as date) + interval '36' hour as timestamp with time zone) then 1 else 0 end)
+            as timely,
         max(case when is_answered then 1 else 0 end) as answered,
         max(case when is_answered and provider is not null then 1 else 0 end) as with_provider,
         max(case when is_answered and request_model is not null then 1 else 0 end) as with_request_model,
@@ -51,6 +53,7 @@ select
     cast(record_kind as varchar) as record_kind,
     cast(sum(records) as bigint) as records,
     cast(count(*) as bigint) as distinct_records,
+    cast(sum(timely) as bigint) as timely_records,
     cast(case when record_kind = 'request' then sum(answered) end as bigint) as answered_requests,
     cast(case when record_kind = 'request' then sum(with_provider) end as bigint) as with_provider,
     cast(case when record_kind = 'request' then sum(with_request_model) end as bigint) as with_request_model,

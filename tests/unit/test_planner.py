@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -130,6 +131,21 @@ def test_a_day_never_computed_with_empty_inputs_is_fresh_whatever_the_code(
         contracts[name] = with_sql(contracts[name], tmp_path, f"select * from ({sql}\n) as c where true")
     found = make_plan(reopened(house, contracts).store, house.last_due_day, Runs(instance, COMPUTE))
     assert {s.day for s in found.stale} == {day(d) for d in ("09-30", "10-01", "10-02", "11-07", "11-08", "11-09")}
+
+
+def test_a_table_of_every_day_is_computed_for_empty_days_too_once_each(tmp_path: Path) -> None:
+    contracts = core_contracts()
+    contracts["logs.request_days"] = replace(contracts["logs.request_days"], every_day=True)
+    house = core_house(tmp_path, contracts=contracts)
+    deliver(house, "11-05")
+    house.night()
+    states = reopened(house, contracts).store.day_log("logs.request_days").states
+    # From the day before the first rows: it is read with them, and so computed.
+    assert sorted(states) == [day(f"11-0{n}") for n in range(4, 10)]
+    assert house.is_quiet()
+    house.now += timedelta(days=1)
+    assert set(house.night()) == at(["logs.request_days"], "11-10")
+    assert house.is_quiet()
 
 
 def test_a_day_that_is_not_due_is_neither_computed_nor_read_nor_counted(house: House, instance: dg.DagsterInstance) -> None:
