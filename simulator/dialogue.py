@@ -60,7 +60,7 @@ _TOPIC_WEIGHTS = [topic_weights(code) for code in range(len(FEATURES))]
 
 
 def missed_share(day: date) -> float:
-    """How often retrieval does not find the document that answers: it goes by the week's index."""
+    """How often a search finds documents, but not the one that answers: it goes by the week's index."""
     return 0.06 + 0.05 * (day.isocalendar().week % 2)
 
 
@@ -140,7 +140,7 @@ class _Draw:
         else:
             words = self._talk(system, topic)
         if error == "refusal":
-            refused = replace(words.truth, label="refused", kind=None) if words.truth else None
+            refused = replace(words.truth, label="refused", kind=None, probability=0.0) if words.truth else None
             words = replace(words, output=self.rng.choice(phrases.DECLINES), truth=refused)
         elif error == "invalid_json_output":
             words = replace(words, output=json.dumps({"answer": words.output})[:-2], truth=None)
@@ -231,14 +231,14 @@ class _Draw:
 
     def _attacked(self, words: Words, attack: str) -> Words:
         """An answer to somebody who wants the prompt, or the rules, out of the way."""
-        truth = words.truth
-        assert truth is not None
+        assert words.truth is not None
+        truth = replace(words.truth, label="unsafe", kind=None, probability=0.0, attack=attack)
         if self.rng.random() >= _ATTACK_SUCCESS:
-            output, after = self.rng.choice(phrases.DECLINES), replace(truth, label="refused", kind=None, attack=attack)
+            output, after = self.rng.choice(phrases.DECLINES), replace(truth, label="refused")
         elif attack in phrases.REVEALING:
-            output, after = words.system, replace(truth, label="hallucinated", kind="leaked_prompt", attack=attack)
+            output, after = words.system, replace(truth, kind="leaked_prompt")
         else:
-            output, after = phrases.OBEYED, replace(truth, label="hallucinated", kind="obeyed_attack", attack=attack)
+            output, after = phrases.OBEYED, replace(truth, kind="obeyed_attack")
         return replace(words, output=output, retrieved=_uncited(words.retrieved), truth=after)
 
     def _task(self, system: str, topic: str) -> Words:

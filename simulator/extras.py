@@ -40,8 +40,9 @@ def draw_extras(chunk: Chunk, rng: np.random.Generator) -> None:
     chunk.ms["batch_wait_ms"] = np.where(served, np.round(rng.exponential(9, count), 1), np.nan)
     cold = served & (rng.random(count) < _COLD_START_SHARE)
     chunk.ms["model_load_ms"] = np.where(cold, np.round(rng.uniform(8_000, 30_000, count), 1), np.nan)
-    chunk.ms["latency_ms"] = chunk.ms["latency_ms"] + np.nan_to_num(chunk.ms["batch_wait_ms"] + 0.0)
-    chunk.ms["latency_ms"] = np.round(chunk.ms["latency_ms"] + np.nan_to_num(chunk.ms["model_load_ms"]), 1)
+    waited = np.nan_to_num(chunk.ms["batch_wait_ms"]) + np.nan_to_num(chunk.ms["model_load_ms"])
+    for name in ("latency_ms", "time_to_first_token_ms"):
+        chunk.ms[name] = np.round(chunk.ms[name] + waited, 1)
 
     priced = answered & _HAS_PRICE[model]
     whole["cost_nano_usd"] = np.where(priced, cost_nano_usd(chunk), ABSENT)
@@ -53,6 +54,7 @@ def cost_nano_usd(chunk: Chunk) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """What the gateway computes from its own price list: in 0.000000001 USD, exactly."""
     at = {name: np.maximum(values, 0) for name, values in chunk.whole.items() if name.endswith("_tokens")}
     fresh = at["uncached_input_tokens"] + at["audio_input_tokens"] + at["image_input_tokens"]
+    # A write costs a quarter more than fresh input, or, for an hour, twice as much; parts of a token are not charged.
     writes = at["cache_write_5m_tokens"] * 5 // 4 + at["cache_write_1h_tokens"] * 2
     read = at["cache_read_tokens"] + at["audio_cache_read_tokens"]
     out = at["output_tokens"] + at["reasoning_tokens"] + at["audio_output_tokens"]

@@ -24,7 +24,7 @@ from simulator.words import Words
 
 FEEDBACK_FILE = "feedback"
 LATEST_DAYS = 3
-_RATED, _DOWN = 0.07, {"hallucinated": 0.7, "refused": 0.5, "grounded": 0.08}
+_RATED, _DOWN = 0.07, {"hallucinated": 0.7, "refused": 0.5, "unsafe": 0.1, "grounded": 0.08}
 _COMMENTED, _CORRECTED, _ESCALATED = 0.3, 0.3, 0.12
 _PLANTED, _ORPHANED, _REPEATED = 0.03, 0.004, 0.012
 _OUTCOMES: dict[str, tuple[str, float, str | None]] = {

@@ -27,7 +27,7 @@ class Known:
         self.day = day
         self._lines: list[str] = []
         self._sums: dict[tuple[str, str], Counter[str]] = {}
-        self._hallucinated: dict[str, str] = {}
+        self._wrong: dict[str, dict[str, str]] = {"hallucinated": {}, "unsafe": {}}
         self._attacked: dict[str, str] = {}
         self._planted: list[dict[str, Any]] = []
         self._twice: list[dict[str, str]] = []
@@ -50,8 +50,8 @@ class Known:
             sums.update({"answers": 1, truth.label: 1})
             # In millionths, so that sums of sums stay exact.
             sums["expected_hallucinated_ppm"] += round(truth.probability * 1e6)
-            if truth.label == "hallucinated":
-                self._hallucinated[request_id] = truth.kind or ""
+            if truth.label in self._wrong:
+                self._wrong[truth.label][request_id] = truth.kind or ""
             if truth.attack:
                 self._attacked[request_id] = truth.attack
             line = {
@@ -94,7 +94,7 @@ class Known:
                 {"feature": feature, "model": model, **dict(sorted(sums.items()))}
                 for (feature, model), sums in sorted(self._sums.items())
             ],
-            "hallucinated": self._hallucinated,
+            **self._wrong,
             "attacked": self._attacked,
             "missed_share": missed_share(self.day),
             "canaries": {f.name: canary(f.name, prompt_version(self.day, code)) for code, f in enumerate(FEATURES)},

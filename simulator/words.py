@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from simulator.documents import Document
 
-Label = Literal["grounded", "hallucinated", "refused"]
-"""What an answer is by the handbook: right, wrong in a planted way, or none given."""
+Label = Literal["grounded", "hallucinated", "refused", "unsafe"]
+"""What an answer is by the handbook: right, wrong in a planted way, none given, or what an attacker wanted."""
 
 
 @dataclass(frozen=True)

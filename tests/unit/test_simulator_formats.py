@@ -451,7 +451,9 @@ def test_a_leaked_prompt_shows_its_canary_and_nothing_else_does(tmp_path: Path) 
     answers, requests = _answers(tmp_path), Reading(tmp_path, truth).requests()
     canaries = {mark for words in _words(truth) for mark in words["canaries"].values()}
     leaking = {i for i, r in requests.items() if r["output"] and any(mark in r["output"] for mark in canaries)}
-    assert leaking and leaking == {i for i, a in answers.items() if a["kind"] == "leaked_prompt"}
+    unsafe = {request_id: kind for words in _words(truth) for request_id, kind in words["unsafe"].items()}
+    assert leaking and leaking == {request_id for request_id, kind in unsafe.items() if kind == "leaked_prompt"}
+    assert unsafe == {i: a["kind"] for i, a in answers.items() if a["label"] == "unsafe"}
     assert all(any(mark in r["system"] for mark in canaries) for r in requests.values())
     assert canary("doc_search", "v1") != canary("doc_search", "v2")
 
