@@ -31,21 +31,22 @@ from simulator.traffic import simulate
 REPO = Path(__file__).resolve().parent.parent
 DAYS = 7
 FIRST_DAY = date(2026, 10, 25)
-WORDS = (
+PROSE = (
     "the order that you placed last week has been shipped and should arrive within three working days please check "
     "your account page for details or ask our team about returns invoices and delivery times we are happy to help with "
     "any question on products prices warranties repairs settings passwords and payments a summary of this answer follows"
-).split()
+)
 NAMED = (
     "write to jo{n}@example.com", "call me on +44 20 7946 0{n:03d}", "my card is 4111 1111 1111 1111",
     "from 192.0.2.{octet} today", "the IBAN is DE89 3704 0044 0532 0130 00",
 )  # fmt: skip
 NAMED_SHARE = 0.03
+VOCABULARY = PROSE.split()
 
 
 def sentence(words: random.Random, length: int, number: int) -> str:
     """Invented prose; now and then with something in it that has to be redacted."""
-    text = " ".join(words.choices(WORDS, k=length))
+    text = " ".join(words.choices(VOCABULARY, k=length))
     if words.random() < NAMED_SHARE:
         text += " " + words.choice(NAMED).format(n=number % 1000, octet=number % 256)
     return text

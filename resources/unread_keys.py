@@ -11,8 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from resources.contracts import contracts
-from resources.record_typing import text_columns
-from resources.sources import source_columns
+from resources.sources import source_columns, text_columns
 from resources.splitting import Splitting
 
 CANONICAL = "canonical"
