@@ -43,7 +43,7 @@ from resources.tenants import TenantError, declared_tenants
 from resources.validation import ValidationRecord
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
-SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_000, 7, 2
+SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_000, 7, 1
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
