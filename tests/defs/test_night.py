@@ -85,7 +85,7 @@ class Orchestra:
 
 
 def first_file() -> list[dict[str, Any]]:
-    days = ("11-03", "11-04", "11-08")
+    days = ("11-03", "11-04", "09-01")
     return [request(f"r{d}", f"2026-{d}T10:00:00Z", tenant="somebody") for d in days]
 
 
@@ -110,7 +110,8 @@ def the_night_sensor_asks_for_one_run_per_contiguous_range_and_publishes_when_th
     wanted, _ = orchestra.tick("night")
     assert [request.job_name for request in wanted] == [COMPUTE, COMPUTE]
     ranges = [(r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]) for r in wanted]
-    assert ranges == [("2026-11-02", "2026-11-05"), ("2026-11-07", "2026-11-09")]
+    # From the day before, which reads it for re-deliveries, to the last that looks four weeks back on it or the day after.
+    assert ranges == [("2026-08-31", "2026-09-30"), ("2026-11-02", "2026-11-09")]
     assert [r.run_key for r in orchestra.tick("night")[0]] == [r.run_key for r in wanted]
     for request_ in wanted:
         result = orchestra.run(request_)
@@ -145,7 +146,7 @@ def a_late_row_asks_for_its_days_and_then_for_publishing(orchestra: Orchestra) -
     orchestra.run(landing, LAND)
     (compute,), _ = orchestra.tick("night")
     assert compute.tags["dagster/asset_partition_range_start"] == "2026-11-03"
-    assert compute.tags["dagster/asset_partition_range_end"] == "2026-11-05"
+    assert compute.tags["dagster/asset_partition_range_end"] == "2026-11-09"
     orchestra.run(compute)
     (publish,), _ = orchestra.tick("night")
     orchestra.run(publish)
