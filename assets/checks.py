@@ -38,9 +38,9 @@ def rules(contract: Contract) -> list[Rule]:
             values = ", ".join(literal(v) for v in column.values)
             found.append(Rule(ALLOWED, name, f"count_if({name} not in ({values}))", True))
         if column.minimum is not None:
-            found.append(Rule(RANGE, name, f"count_if({name} < {column.minimum:g})", True))
+            found.append(Rule(RANGE, name, f"count_if({name} < {column.minimum!r})", True))
         if column.maximum is not None:
-            found.append(Rule(RANGE, name, f"count_if({name} > {column.maximum:.0f})", True))
+            found.append(Rule(RANGE, name, f"count_if({name} > {column.maximum!r})", True))
     if contract.key:
         found.append(Rule(UNIQUE, None, f"count(*) - count(distinct ({', '.join(contract.key)}))", True))
     found += [

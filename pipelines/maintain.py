@@ -3,7 +3,7 @@
 import dagster as dg
 
 from pipelines.clock import WallClock
-from pipelines.jobs import COMPUTE, LAND, PUBLISH
+from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
 from pipelines.runs import Runs
 from resources.maintenance import clear_staging, compact_ledgers, vacuum
 from resources.warehouse_resource import WarehouseResource
@@ -17,7 +17,7 @@ MAINTAIN = "maintain"
 )
 def keep_house(context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock) -> None:
     """Raises Failure while another run is in flight: it may be reading what would be removed."""
-    for job in (LAND, COMPUTE, PUBLISH):
+    for job in (LAND, COMPUTE, PUBLISH, VALIDATE):
         if Runs(context.instance, job).is_in_flight():
             raise dg.Failure(f"a {job} run is in flight; start {MAINTAIN} again when it has ended", allow_retries=True)
     store = warehouse.store()

@@ -1,7 +1,7 @@
 """`make nightly`: one whole night in this process, with what it found and where to look.
 
 The same jobs, planner and warehouse as the schedule and the sensors; runs are recorded in the same Dagster instance.
-Exit status 1: a step failed, a blocking check failed, or a file could not be typed. 2: it could not start. What Great
+Exit status 1: a step failed, a check of a contract failed, or a file could not be typed. 2: it could not start. What Great
 Expectations finds in the rows once they are published is told, and changes no exit status.
 """
 
