@@ -43,7 +43,15 @@ check-source: setup ## how a log file would land: FILE=my.jsonl FORMAT=otlp, or 
 	@test -n "$(FILE)" -a -n "$(FORMAT)$(SOURCE)" || { echo "usage: make check-source FILE=my.jsonl FORMAT=canonical (or SOURCE=gateway)" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),--format $(FORMAT))
 
-docs: setup ## write warehouse/README.md, the analysts' guide, from the contracts and the worked questions
+backup: setup ## the whole warehouse as one set: TO=/backups (or TO=x.tar.zst), KEYS_TO=/safe; ARGS="--keep 7"
+	@test -n "$(TO)" || { echo "usage: make backup TO=/backups [KEYS_TO=/safe] [ARGS=\"--keep 7\"]" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.backup --to "$(TO)" $(if $(KEYS_TO),--keys-to "$(KEYS_TO)") $(ARGS)
+
+restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/nocturne-..., KEYS_FROM=/safe
+	@test -n "$(FROM)" || { echo "usage: make restore FROM=/backups/nocturne-... [KEYS_FROM=/safe]" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.restore --from "$(FROM)" $(if $(KEYS_FROM),--keys-from "$(KEYS_FROM)") $(ARGS)
+
+docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
 .PHONY: help setup nightly dev test proof check check-source bench docs

@@ -1,13 +1,21 @@
-"""`make docs`: warehouse/README.md, the analysts' guide, from the contracts and the worked questions."""
+"""`make docs`: the pages that are made from what they speak of.
+
+warehouse/README.md, the analysts' guide, from the contracts and the worked questions; docs/formats/differences.md from the
+list that tests/unit/test_format_parity.py holds.
+"""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-from resources.contracts import Contract, contracts
+import yaml
 
-WAREHOUSE = Path(__file__).resolve().parent.parent / "warehouse"
+from resources.contracts import REPO, Contract, contracts
+
+WAREHOUSE = REPO / "warehouse"
+DIFFERENCES = REPO / "docs" / "formats" / "differences.md"
+Ways = dict[str, dict[str, str]]
+"""How columns differ, and each column's reason; without one where the log just does not have it."""
 INTRODUCTION = """# The warehouse, for analysts
 
 `warehouse/data/warehouse.duckdb` is one consistent snapshot of every table, replaced whole by each publish. Open it
@@ -30,6 +38,20 @@ con.sql("select * from cost.cost_daily limit 5")
 
 *This page is made by `make docs` from `warehouse/contracts` and `warehouse/queries`; edit those.*
 """
+
+DIFFERENCES_INTRODUCTION = """# One call in several formats
+
+The same invented calls, written in each format after its tool's documentation, land as the rows that the canonical log lands
+as, column by column and word by word, but for what stands here. A column that is not named is the same. Another log of the
+same format may say more: what is read of it stands on the page of its format. What a log does not say is NULL; where two
+speak *otherwise*, do not compare their sources in that column.
+
+- **not said**: the log does not have it
+- **not always said**: the log lacks it in some records
+- **said here only**: the log has it where the canonical one is silent
+- **otherwise**: both say something, and not the same
+
+*This page is made by `make docs` from `tests/fixtures/formats/differences.yml`, which the tests hold to what is there.*"""
 
 
 def worked_questions(question: str) -> list[tuple[str, str]]:
@@ -71,9 +93,38 @@ def _table(contract: Contract) -> str:
     return "\n".join(lines)
 
 
+def known_differences() -> dict[str, dict[str, str | Ways]]:
+    """By log and kind of record: how its columns differ from the canonical log's; a text where it has no such records."""
+    path = REPO / "tests" / "fixtures" / "formats" / "differences.yml"
+    told: dict[str, dict[str, str | Ways]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for kinds in told.values():
+        for ways in kinds.values():
+            if not isinstance(ways, str) and isinstance(ways.get("not said"), list):
+                ways["not said"] = dict.fromkeys(ways["not said"], "not said")
+    return told
+
+
+def differences_page(known: dict[str, dict[str, str | Ways]]) -> str:
+    """The whole page."""
+    parts = [DIFFERENCES_INTRODUCTION]
+    for log, kinds in known.items():
+        parts += [f"\n## {log}\n", "| record | how | column |", "|---|---|---|"]
+        for kind, ways in kinds.items():
+            if isinstance(ways, str):
+                parts.append(f"| `{kind}` | {ways} | every one |")
+                continue
+            for way, columns in ways.items():
+                for why in dict.fromkeys(columns.values()):
+                    names = ", ".join(f"`{column}`" for column, reason in columns.items() if reason == why)
+                    reason = "" if why == way else f": {why}"
+                    parts.append(f"| `{kind}` | {way.replace('other', 'otherwise')} | {names}{reason} |")
+    return "\n".join(parts) + "\n"
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the pages."""
     (WAREHOUSE / "README.md").write_text(guide(contracts()), encoding="utf-8")
+    DIFFERENCES.write_text(differences_page(known_differences()), encoding="utf-8")
 
 
 if __name__ == "__main__":

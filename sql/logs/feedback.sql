@@ -43,7 +43,7 @@ winners as (
 ),
 
 said as (
-    select landed.file_id, landed.record_number, landed.request_id, landed.trace_id
+    select landed.file_id, landed.record_number, landed.request_id, landed.trace_id, landed.parent_id
     from logs.landed as landed
     inner join winners
         on landed.file_id = winners.file_id and landed.record_number = winners.record_number
@@ -57,6 +57,27 @@ by_request as (
     inner join logs.request_days as asked
         on said.request_id = asked.request_id
     group by said.file_id, said.record_number
+),
+
+by_span as (
+    -- Some logs know what was rated only as a span, and some call that span the request. A span of several requests is none.
+    select
+        named.file_id,
+        named.record_number,
+        max(asked.request_id) as request_id,
+        max(asked.day) as request_day
+    from (
+        select file_id, record_number, trace_id, parent_id as span_id
+        from said
+        union all
+        select file_id, record_number, trace_id, request_id
+        from said
+    ) as named
+    inner join logs.request_days as asked
+        on named.span_id = asked.span_id
+        and (named.trace_id = asked.trace_id or named.trace_id is null or asked.trace_id is null)
+    group by named.file_id, named.record_number
+    having count(distinct asked.request_id) = 1
 ),
 
 by_trace as (
@@ -83,11 +104,16 @@ select
     cast(landed.source as varchar) as source,
     cast(landed.arrived_at as timestamp with time zone) as arrived_at,
     cast(landed.ts as timestamp with time zone) as ts,
-    cast(coalesce(landed.request_id, by_trace.request_id) as varchar) as request_id,
-    cast(coalesce(by_request.request_day, by_trace.request_day) as date) as request_day,
     cast(
         case
-            when by_request.request_day is not null then 'matched'
+            when by_request.request_day is not null then landed.request_id
+            else coalesce(by_span.request_id, landed.request_id, by_trace.request_id)
+        end as varchar
+    ) as request_id,
+    cast(coalesce(by_request.request_day, by_span.request_day, by_trace.request_day) as date) as request_day,
+    cast(
+        case
+            when coalesce(by_request.request_day, by_span.request_day) is not null then 'matched'
             when landed.request_id is null and by_trace.request_id is not null then 'matched'
             when by_trace.request_day is not null then 'trace'
             else 'orphan'
@@ -117,6 +143,8 @@ left join logs.tenants as tenants
     on landed.tenant_token = tenants.tenant_token
 left join by_request
     on landed.file_id = by_request.file_id and landed.record_number = by_request.record_number
+left join by_span
+    on landed.file_id = by_span.file_id and landed.record_number = by_span.record_number
 left join by_trace
     on landed.file_id = by_trace.file_id and landed.record_number = by_trace.record_number
 where landed.day = cast($day as date)

@@ -4,6 +4,7 @@ select
     cast(request_id as varchar) as request_id,
     cast(ts as timestamp with time zone) as ts,
     cast(trace_id as varchar) as trace_id,
+    cast(span_id as varchar) as span_id,
     cast(parent_id is null as boolean) as is_root
 from logs.requests
 where day = cast($day as date)

@@ -267,7 +267,10 @@ found as (
             own.region, nullif(regexp_extract(host, 'bedrock-runtime[.]([a-z0-9-]+)[.]', 1), ''),
             nullif([u.inference_geo for u in usages if u.inference_geo is not null][-1], 'not_available')
         ) as region,
-        coalesce(own.service_tier, [u.service_tier for u in usages if u.service_tier is not null][-1]) as service_tier,
+        -- Anthropic says `standard` where the others say `default`.
+        coalesce(own.service_tier, replace(
+            [u.service_tier for u in usages if u.service_tier is not null][-1], 'standard', 'default'
+        )) as service_tier,
         coalesce(own.is_batch, case when line.custom_id is not null then 'true' end) as is_batch,
         case
             when ignored_reason is not null then null
@@ -339,8 +342,9 @@ select
             when answer.stop_reason = 'refusal' then 'model'
             when not has_failed then null
             when error_type in ('rate_limit_error', 'api_error', 'overloaded_error') then 'provider'
-            when http_status in (409, 425, 429) or (http_status >= 500 and error_json is not null) then 'provider'
-            when http_status = 408 or http_status >= 500 or error_type = 'timeout_error' then 'infrastructure'
+            when http_status in (408, 425) then 'infrastructure'
+            when http_status in (409, 429) or (http_status >= 500 and error_json is not null) then 'provider'
+            when http_status >= 500 or error_type = 'timeout_error' then 'infrastructure'
             when http_status >= 400 or ends_with(error_type, '_error') or line.result.type = 'canceled' then 'client'
             when line.result.type = 'expired' then 'provider'
             else 'infrastructure'

@@ -279,10 +279,7 @@ worded as (
     select
         sorted.*,
         -- A score names an observation; the request goes by the provider's id, which is known where both came together.
-        coalesce(
-            calls.provider_id, nullif(regexp_extract(scored_observation, '^time-[0-9-]+_(.+)$', 1), ''),
-            nullif(scored_observation, '')
-        ) as scored_id,
+        coalesce(calls.provider_id, nullif(regexp_extract(scored_observation, '^time-[0-9-]+_(.+)$', 1), '')) as scored_id,
         list_filter(list_transform(messages_in, lambda m: {
             'role': lower(m ->> '$.role'),
             'words': case json_type(coalesce(m -> '$.content', m -> '$.parts'))
@@ -332,7 +329,8 @@ yielded as (
         case when record_kind is null and not is_trace and observation_type is null then
             'type, the type of a Langfuse observation such as GENERATION; or data_type and value of a score; or a trace'
         end as mismatch,
-        ts, trace_id, parent_id, conversation_id, user_id, tenant, team, feature, environment, deployment,
+        ts, trace_id, id as span_id, if(record_kind = 'feedback', nullif(scored_observation, ''), parent_id) as parent_id,
+        conversation_id, user_id, tenant, team, feature, environment, deployment,
         case when record_kind = 'request' then provider_id when record_kind = 'feedback' then scored_id end as request_id,
         if(record_kind = 'request', null, id) as record_id,
         prompt_id, prompt_version,
@@ -373,8 +371,7 @@ yielded as (
             if(starts_with(pricing_tier, 'Flex'), 'flex', null)
         ) as service_tier,
         if(record_kind = 'request', if(json_valid(cost_text), cost_text ->> '$.total', null), null) as reported_cost_usd,
-        if(record_kind = 'request', epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz)) / 1000, null)
-            as latency_ms,
+        epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz)) / 1000 as latency_ms,
         epoch_us(try_cast(first_token_time as timestamptz) - try_cast(ts as timestamptz)) / 1000 as time_to_first_token_ms,
         if(record_kind = 'request' and end_time is null, 'false', null) as is_complete,
         case
@@ -390,12 +387,18 @@ yielded as (
             when record_kind is distinct from 'request' or is_failure is distinct from true then null
             when regexp_matches(fault, 'content.?(filter|policy|management)|context.?(length|window)|guardrail') then 'model'
             when regexp_matches(fault, 'pars(e|ing)|validation|schema') then 'schema'
-            when fault_status = 429 or fault_status >= 500 or regexp_matches(fault, 'rate.?limit|overload') then 'provider'
-            when fault_status between 400 and 499 and fault_status not in (408, 409, 425) then 'client'
+            when fault_status in (408, 425) then 'infrastructure'
+            when fault_status in (409, 429) or fault_status >= 500
+                or regexp_matches(fault, 'rate.?limit|overload|internal.?server.?error|service.?unavailable') then 'provider'
+            when fault_status between 400 and 499
+                or regexp_matches(fault, 'invalid.?request|bad.?request|authentication.?error|permission.?denied') then 'client'
             else 'infrastructure'
         end as error_class,
-        if(is_failure, nullif(regexp_extract(status_message, '^([A-Za-z_.]+(Error|Exception|Timeout))', 1), ''), null)
-            as error_code,
+        -- A sentence is no code, and may quote the prompt.
+        if(is_failure, coalesce(
+            nullif(regexp_extract(status_message, '^([A-Za-z_.]+(Error|Exception|Timeout))', 1), ''),
+            if(regexp_full_match(status_message, '[A-Za-z0-9_.:-]{1,64}'), status_message, null)
+        ), null) as error_code,
         if(is_failure, fault_status, null) as http_status,
         json_merge_patch(
             if(json_type(metadata) = 'OBJECT', metadata, '{}'),
@@ -442,8 +445,9 @@ yielded as (
         -- Behind all items of the document, but for the first.
         place + 1000000 * (document_rank - 1) as part,
         'retrieval' as record_kind,
-        ts, trace_id, parent_id, conversation_id, user_id, tenant, team, feature, environment,
+        ts, trace_id, id as span_id, parent_id, conversation_id, user_id, tenant, team, feature, environment,
         id as record_id,
+        epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz)) / 1000 as latency_ms,
         coalesce(
             document ->> '$.id', document ->> '$.document_id', document ->> '$.document.id', document ->> '$.metadata.id',
             document ->> '$.metadata.document_id', document ->> '$.metadata.source'

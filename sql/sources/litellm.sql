@@ -285,8 +285,8 @@ yielded as (
             when error_name in ('ContentPolicyViolationError', 'ContextWindowExceededError') or len(interventions) > 0
                 or contains(error_name, 'Guardrail') or d.error_information.error_code = 'content_filter' then 'model'
             when error_name in ('JSONSchemaValidationError', 'APIResponseValidationError') then 'schema'
-            when is_unanswered or error_status is null or error_status in (408, 409, 425) then 'infrastructure'
-            when error_status = 429 or error_status >= 500 then 'provider'
+            when is_unanswered or error_status is null or error_status in (408, 425) then 'infrastructure'
+            when error_status in (409, 429) or error_status >= 500 then 'provider'
             else 'client'
         end as error_class,
         case when is_failure then

@@ -103,7 +103,8 @@ calls as (
         usage.completion_tokens_details.reasoning_tokens as reasoning_tokens,
         usage.completion_tokens_details.audio_tokens as audio_output_tokens,
         usage.completion_tokens_details.image_tokens as image_output_tokens,
-        coalesce(response.service_tier, usage.service_tier) as service_tier,
+        -- Anthropic says `standard` where the others say `default`.
+        replace(coalesce(response.service_tier, usage.service_tier), 'standard', 'default') as service_tier,
         coalesce(coalesce(nullif(d.status, ''), m.status) = 'failure', false) as is_failure,
         try_cast(failure.error_code as integer) as error_status,
         failure.error_class as error_name,
@@ -221,8 +222,8 @@ yielded as (
             when error_name in ('ContentPolicyViolationError', 'ContextWindowExceededError') or len(interventions) > 0
                 or contains(error_name, 'Guardrail') or failure.error_code = 'content_filter' then 'model'
             when error_name in ('JSONSchemaValidationError', 'APIResponseValidationError') then 'schema'
-            when is_unanswered or error_status is null or error_status in (408, 409, 425) then 'infrastructure'
-            when error_status = 429 or error_status >= 500 then 'provider'
+            when is_unanswered or error_status is null or error_status in (408, 425) then 'infrastructure'
+            when error_status in (409, 429) or error_status >= 500 then 'provider'
             else 'client'
         end as error_class,
         case when is_failure then

@@ -457,8 +457,9 @@ select
             when not has_failed then null
             when error_code in ('server_error', 'rate_limit_exceeded', 'vector_store_timeout', 'batch_expired')
                 then 'provider'
-            when http_status in (409, 425, 429) or (http_status >= 500 and error_json is not null) then 'provider'
-            when http_status = 408 or http_status >= 500 then 'infrastructure'
+            when http_status in (408, 425) then 'infrastructure'
+            when http_status in (409, 429) or (http_status >= 500 and error_json is not null) then 'provider'
+            when http_status >= 500 then 'infrastructure'
             when http_status >= 400 or answer.status = 'failed' or error_code = 'batch_cancelled' then 'client'
             else 'infrastructure'
         end) as error_class,

@@ -73,7 +73,7 @@ parsed as (
             "events": [{"name": "VARCHAR", "timeUnixNano": "VARCHAR", "attributes": [{"key": "VARCHAR", "value": {
                 "stringValue": "VARCHAR", "intValue": "VARCHAR", "boolValue": "VARCHAR", "doubleValue": "VARCHAR",
                 "arrayValue": "VARCHAR", "kvlistValue": "VARCHAR"}}]}],
-            "links": [{"spanId": "VARCHAR"}]
+            "links": [{"traceId": "VARCHAR", "spanId": "VARCHAR"}]
         }') as span
     from exported
 ),
@@ -127,7 +127,7 @@ single as (
             "status": {"status_code": "VARCHAR"}, "status_code": "VARCHAR",
             "attributes": "MAP(VARCHAR, VARCHAR)", "resource": {"attributes": "MAP(VARCHAR, VARCHAR)"},
             "events": [{"name": "VARCHAR", "timestamp": "VARCHAR", "attributes": "MAP(VARCHAR, VARCHAR)"}],
-            "links": [{"context": {"span_id": "VARCHAR"}}]
+            "links": [{"context": {"trace_id": "VARCHAR", "span_id": "VARCHAR"}}]
         }') as span
     from documents
     where document.context.span_id is not null or document."context.span_id" is not null
@@ -155,6 +155,7 @@ found as (
                 lambda x: {'key': x.key, 'value':
                     coalesce(x.value."stringValue", x.value."intValue", x.value."boolValue", x.value."doubleValue")}))
         }) as events,
+        span.links[1]."traceId" as link_trace_id,
         span.links[1]."spanId" as link_id
     from plain
     union all by name
@@ -182,16 +183,18 @@ found as (
         coalesce(span.resource.attributes, cast(map {} as map(varchar, varchar))) as r,
         list_transform(span.events, lambda e: {
             'name': e.name, 'at_ns': epoch_ns(try_cast(e.timestamp as timestamptz)), 'a': e.attributes}) as events,
+        span.links[1].context.trace_id as link_trace_id,
         span.links[1].context.span_id as link_id
     from single
 ),
 
 spans as (
     select
-        * exclude (trace_id, span_id, parent_id, link_id, entries),
+        * exclude (trace_id, span_id, parent_id, link_trace_id, link_id, entries),
         regexp_replace(lower(trace_id), '^0x', '') as trace_id,
         regexp_replace(lower(span_id), '^0x', '') as span_id,
         regexp_replace(lower(parent_id), '^0x', '') as parent_id,
+        regexp_replace(lower(link_trace_id), '^0x', '') as link_trace_id,
         regexp_replace(lower(link_id), '^0x', '') as link_id,
         map_from_entries(case
             when list_unique(list_transform(entries, lambda x: x.key)) = len(entries) then entries
@@ -249,13 +252,14 @@ facts as materialized (
         {
             'ts': started,
             'trace_id': trace_id,
+            'span_id': span_id,
             'parent_id': parent_id,
             'conversation_id': coalesce(a['gen_ai.conversation.id'], a['session.id'],
                 a['traceloop.association.properties.session_id']),
             'user_id': coalesce(a['user.id'], a['enduser.id'], a['enduser.pseudo.id'],
                 a['traceloop.association.properties.user_id']),
             'tenant': coalesce(a['tenant.id'], r['tenant.id']),
-            'team': coalesce(a['team'], r['team']),
+            'team': coalesce(a['team'], r['team'], r['service.namespace']),
             'feature': coalesce(a['feature'], r['feature'], r['service.name']),
             'environment': coalesce(r['deployment.environment.name'], r['deployment.environment'],
                 a['deployment.environment.name'], a['deployment.environment']),
@@ -498,10 +502,27 @@ retrieved as (
     )
 ),
 
+-- An evaluation speaks of the call on which it stands; on another span, of what its link names, else of that span; of a
+-- trace or a session, of no span.
 given as (
-    select *, unnest(results) as result, generate_subscripts(results, 1) as result_place
+    select
+        *,
+        result.scope = '' and span_kind is distinct from 'request' and link_id is not null as is_linked,
+        case when is_linked then link_id when result.scope = '' then span_id end as rated_span_id,
+        case when is_linked then coalesce(link_trace_id, trace_id) else trace_id end as rated_trace_id
+    from (
+        select *, unnest(results) as result, generate_subscripts(results, 1) as result_place
+        from facts
+        where len(results) > 0
+    )
+),
+
+-- The provider's id of the call is known where its span came in the same document.
+calls as (
+    select record_number, trace_id, span_id, max(own_request_id) as request_id
     from facts
-    where len(results) > 0
+    where span_kind = 'request'
+    group by record_number, trace_id, span_id
 )
 
 select
@@ -586,7 +607,8 @@ select
     coalesce(a['llm.cost.total'], a['gen_ai.usage.cost']) as reported_cost_usd,
     cast(duration_ms as varchar) as latency_ms,
     coalesce(
-        cast(try_cast(a['gen_ai.response.time_to_first_chunk'] as double) * 1000 as varchar),
+        -- Nanoseconds are the finest that a tracer knows.
+        cast(round(try_cast(a['gen_ai.response.time_to_first_chunk'] as double) * 1000, 6) as varchar),
         cast((list_filter(events, lambda e: e.name = 'First Token Stream Event')[1].at_ns - started_ns) / 1e6 as varchar),
         a['gen_ai.response.time_to_first_chunk']
     ) as time_to_first_token_ms,
@@ -659,7 +681,7 @@ select
     span_id || ':' || rank as record_id,
     a['gen_ai.response.id'] as request_id,
     unnest(common),
-    cast(duration_ms as varchar) as retrieval_ms,
+    cast(duration_ms as varchar) as latency_ms,
     document_id,
     cast(rank as varchar) as document_rank,
     hit.score as retrieval_score,
@@ -680,12 +702,14 @@ where span_kind = 'retrieval' and (record_number, place) not in (select (record_
 
 union all by name
 select
-    record_number,
+    given.record_number,
     place * 1000000 + 500000 + result_place as part,
     'feedback' as record_kind,
-    span_id || ':' || result_place as record_id,
-    case when result.scope = '' then coalesce(result.request_id, link_id, own_request_id) end as request_id,
-    unnest(struct_update(common, ts := coalesce(cast(result.at_ns as varchar), started))),
+    given.span_id || ':' || result_place as record_id,
+    coalesce(result.request_id, calls.request_id) as request_id,
+    unnest(struct_update(
+        common, ts := coalesce(cast(result.at_ns as varchar), started), trace_id := rated_trace_id, parent_id := rated_span_id
+    )),
     case when result.value is null and result.label is null then 'comment' else 'rating' end as feedback_kind,
     result.name as feedback_name,
     result.value as feedback_value,
@@ -693,3 +717,7 @@ select
     case result.judge when 'HUMAN' then 'annotator' when 'LLM' then 'model' when 'CODE' then 'system' end as feedback_by,
     result.comment as comment_text
 from given
+left join calls
+    on given.record_number = calls.record_number
+    and given.rated_span_id = calls.span_id
+    and given.rated_trace_id is not distinct from calls.trace_id

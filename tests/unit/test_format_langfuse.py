@@ -74,7 +74,8 @@ def test_a_generation_with_all_that_langfuse_says() -> None:
         ("o-emb", {"record_kind": "request", "request_id": "o-emb", "uncached_input_tokens": "5", "output_tokens": None}),
         ("o-tool", {
             "record_kind": "tool_call", "record_id": "o-tool", "request_id": None, "tool_name": "measure",
-            "tool_status": "ok", "arguments_text": '{"what":"tower"}', "result_text": "161", "latency_ms": None}),
+            "tool_status": "ok", "arguments_text": '{"what":"tower"}', "result_text": "161", "latency_ms": "2500.0",
+            "span_id": "o-tool"}),
         ("o-tool-late", {"tool_status": "timeout", "error_class": None}),
         ("o-nothing", {"ignored_reason": "retriever_without_documents"}),
         ("o-span", {"ignored_reason": "span"}),
@@ -163,6 +164,7 @@ def test_what_a_retriever_found_is_a_record_a_document() -> None:
     rows = [
         r for r in rows_of("langfuse", fixture_lines("langfuse", "observations.jsonl")) if r.get("record_id") == "o-docs"
     ]
+    assert {(r["span_id"], r["latency_ms"]) for r in rows} == {("o-docs", "2500.0")}
     assert [(r["document_rank"], r["document_id"], r.get("retrieval_score"), r["document_text"]) for r in rows] == [
         ("1", "doc-7", "0.91", "The tower is 161 metres high."), ("2", "hills.md", None, "The hill is lower."),
     ]  # fmt: skip
@@ -176,9 +178,12 @@ def test_what_a_retriever_found_is_a_record_a_document() -> None:
              "feedback_value": "0.8", "feedback_label": None, "feedback_by": "model",
              "comment_text": "Most of it is in the source."}),
         # Over the API comes what users say and what programs measure: nothing tells which.
-        (2, {"request_id": "o-emb", "feedback_value": "1", "feedback_by": None}),
+        # Of its observation only the span is known: what the request is called stands in another document.
+        (2, {"request_id": None, "parent_id": "o-emb", "span_id": "s-bool", "trace_id": "t-1", "feedback_value": "1",
+             "feedback_by": None}),
         # The value of a category is its place in a list.
-        (3, {"request_id": None, "feedback_value": None, "feedback_label": "too long", "feedback_by": "annotator"}),
+        (3, {"request_id": None, "parent_id": None, "feedback_value": None, "feedback_label": "too long",
+             "feedback_by": "annotator"}),
         (4, {"feedback_kind": "comment", "feedback_value": None, "comment_text": "Please be shorter."}),
         (5, {"feedback_kind": "correction", "feedback_value": None, "correction_text": "It is 161.5 metres high."}),
     ],
@@ -190,6 +195,21 @@ def test_a_score_is_feedback(number: int, expected: dict[str, Any]) -> None:
     assert {name: row.get(name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("invalid_request_error: messages are missing", "client"),
+        ("openai.InternalServerError: try again", "provider"),
+        ("Error code: 409 - conflict", "provider"),
+        ("Error code: 425 - too early", "infrastructure"),
+        ("The socket hung up", "infrastructure"),
+    ],
+)
+def test_whose_failure_it_was_is_told_by_the_words(fault: str, expected: str) -> None:
+    (row,) = rows_of("langfuse", [generation(level="ERROR", status_message=fault)])
+    assert row["error_class"] == expected
+
+
 def test_a_trace_with_all_inside_gives_its_user_and_ids_to_them() -> None:
     rows = rows_of("langfuse", [(FIXTURES / "langfuse" / "trace.json").read_text(encoding="utf-8")])
     assert [(r["part"], r["record_kind"], r.get("ignored_reason")) for r in rows] == [
@@ -199,6 +219,7 @@ def test_a_trace_with_all_inside_gives_its_user_and_ids_to_them() -> None:
     assert (asked["user_id"], asked["conversation_id"], asked["deployment"]) == ("u-5", "s-5", "r-5")
     # The score names the observation; the request goes by its provider's id.
     assert rated["request_id"] == asked["request_id"] == "chatcmpl-9"
+    assert rated["parent_id"] == asked["span_id"] != asked["request_id"]
     assert (corrected["feedback_kind"], corrected["correction_text"]) == ("correction", "Higher.")
 
 

@@ -230,7 +230,44 @@ def test_an_evaluation_of_a_trace_or_session_is_not_pinned_on_the_span_that_carr
     said = {f"{scope}.evaluations.0.evaluation.name": "helpful" for scope in ("trace", "session")}
     _, *feedback = selected(export(span(CHAT | said)))
     assert len(feedback) == 2
-    assert all("request_id" not in row and row["trace_id"] for row in feedback)
+    assert all(not {"request_id", "parent_id"} & set(row) and row["trace_id"] for row in feedback)
+
+
+def test_an_evaluation_knows_the_span_that_it_speaks_of_and_the_request_where_that_came_along() -> None:
+    asked = span(CHAT | {"gen_ai.response.id": "chatcmpl-1"}, spanId="00000000000000c1")
+    rated = [event("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "relevance", "gen_ai.evaluation.score.value": 1})]
+    later = {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "00000000000000e1", "parentSpanId": "00000000000000e0"}
+    link = {"links": [{"traceId": asked["traceId"], "spanId": asked["spanId"]}]}
+    evaluator = {"openinference.span.kind": "EVALUATOR"}
+
+    def names(*spans: dict[str, Any]) -> list[tuple[str | None, ...]]:
+        rows = [r for r in selected(export(*spans)) if r["record_kind"] == "feedback"]
+        return [tuple(r.get(name) for name in ("request_id", "trace_id", "parent_id", "span_id")) for r in rows]
+
+    known = ("chatcmpl-1", asked["traceId"], asked["spanId"])
+    assert names(asked | {"events": rated}) == [(*known, asked["spanId"])]
+    assert names(asked, span(evaluator, events=rated, **later, **link)) == [(*known, later["spanId"])]
+    assert names(span(evaluator, events=rated, **later, **link)) == [(None, *known[1:], later["spanId"])]
+    # On another span, and without a link: of that span, not of what is above it.
+    tool = span({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "clock"}, events=rated, **later)
+    assert names(asked, tool) == [(None, later["traceId"], later["spanId"], later["spanId"])]
+    # A call may link to what has nothing to do with its evaluation.
+    elsewhere = {"links": [{"traceId": later["traceId"], "spanId": later["spanId"]}]}
+    assert names(asked | {"events": rated} | elsewhere) == [(*known, asked["spanId"])]
+
+
+def test_every_record_of_a_span_has_its_id_and_took_its_time() -> None:
+    found = json.dumps([{"id": "n-1", "score": 0.9}, {"id": "n-2", "score": 0.8}])
+    rows = selected(export(
+        span(CHAT, spanId="00000000000000c1"),
+        span({"gen_ai.operation.name": "retrieval", "gen_ai.retrieval.documents": found}, spanId="00000000000000c2"),
+        span({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "clock"}, spanId="00000000000000c3"),
+        resource={"service.namespace": "kitchen"},
+    ))  # fmt: skip
+    assert [(r["record_kind"], r["span_id"][-2:]) for r in rows] == [
+        ("request", "c1"), ("retrieval", "c2"), ("retrieval", "c2"), ("tool_call", "c3"),
+    ]  # fmt: skip
+    assert {(r["latency_ms"], r["team"]) for r in rows} == {("1500.0", "kitchen")}
 
 
 def test_an_attribute_that_stands_twice_counts_as_it_stood_first() -> None:
