@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from resources.record_typing import TypingFailed
 from resources.redaction import Redactor
 from resources.sources import Source
 from resources.stage_writer import LANDED, QUARANTINE, TEXTS
-from resources.staged_file import StagedFile, StageIncomplete, rows_of
+from resources.staged_file import StagedFile, StageIncomplete, stream_rows
 from resources.staging import FileStillWritten, StagingRules, stage_file
 from resources.store import Store
 from resources.table_store import CommitConflict, arrow_schema
@@ -291,7 +292,7 @@ class Landing:
             (QUARANTINE, stage.quarantine_path, stage.records_quarantined + stage.lines_refused),
         ):
             if rows:
-                self._append(name, f"ingest:{stage.file_id}", 1, rows_of(path).to_reader)
+                self._append(name, f"ingest:{stage.file_id}", 1, partial(stream_rows, path))
             failpoint(f"land.{name.split('.')[1]}_appended")
 
     def _record(self, stage: StagedFile, rows: list[dict[str, Any]]) -> None:

@@ -26,6 +26,12 @@ def rows_of(path: Path) -> pa.Table:
         return pa.ipc.open_file(file).read_all()
 
 
+def stream_rows(path: Path) -> pa.RecordBatchReader:
+    """The rows of one of a stage's files, a batch at a time: mapped pages would count as memory."""
+    file = pa.ipc.open_file(pa.OSFile(str(path)))
+    return pa.RecordBatchReader.from_batches(file.schema, map(file.get_batch, range(file.num_record_batches)))
+
+
 class StageIncomplete(RuntimeError):
     """A folder holds no whole stage: its writing was cut short. Stage the file again."""
 
