@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from pipelines.settings import Settings
+from resources import terminal
 from resources.publishing import DOOR
 from resources.warehouse import AnalystError, show_answer
 
@@ -18,7 +19,7 @@ def main(arguments: list[str]) -> int:
     try:
         show_answer(door, arguments[0])
     except AnalystError as error:
-        print(f"ask: {error}", file=sys.stderr)
+        print(f"ask: {terminal.lines(str(error))}", file=sys.stderr)
         return 2
     return 0
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from resources import terminal
 from resources.byte_source import UnreadableFile
 from resources.calendar import calendar
 from resources.capture import parse
@@ -150,13 +151,13 @@ def main(arguments: list[str]) -> int:
             source = Source("check", options.format)
         with tempfile.TemporaryDirectory(prefix="nocturne-check-") as folder:
             stage = as_it_would_land(options.file, source, Path(folder), datetime.now(UTC))
-            print(f"{options.file.name} as {source.format}")
-            print("\n".join(report(stage, source)))
+            print(f"{terminal.one_line(options.file.name)} as {source.format}")
+            print("\n".join(map(terminal.one_line, report(stage, source))))
             return 0 if stage.records_landed else 1
     except FileNotFoundError:
-        print(f"check-source: there is no file {options.file}", file=sys.stderr)
+        print(f"check-source: there is no file {terminal.one_line(str(options.file))}", file=sys.stderr)
     except (SourceError, TypingFailed, FileStillWritten, UnreadableFile) as error:
-        print(f"check-source: {error}", file=sys.stderr)
+        print(f"check-source: {terminal.lines(str(error))}", file=sys.stderr)
     return 2
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import dagster as dg
@@ -32,6 +32,7 @@ from pipelines.planner import Plan, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
+from resources import terminal
 from resources.calendar import CalendarError
 from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
@@ -194,6 +195,9 @@ class NightRun:
                 )
         for check in result.get_asset_check_evaluations():
             if not check.passed and (check.severity == dg.AssetCheckSeverity.ERROR or not only_errors):
+                if sentences := check.metadata.get("sentences"):
+                    failures += map(str, cast("list[str]", sentences.value))
+                    continue
                 where = check.metadata.get("where")
                 failures.append(
                     f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {where.value if where else ''}"
@@ -258,14 +262,14 @@ def main(arguments: list[str] | None = None) -> int:
                 make_sample(settings)
                 # Renamed in whole by this very process: there is nothing to wait for.
                 settings = replace(settings, settle_seconds=0.0)
-        run = NightRun(settings, say=lambda text: print(text, flush=True))
+        run = NightRun(settings, say=lambda text: print(terminal.lines(text), flush=True))
         run.read_seeds()
         with settings.instance() as instance:
             night = run.run(instance)
             if night.manifest and not options.no_validation:
                 run.validate(instance)
     except COULD_NOT_START as error:
-        print(f"nightly: {error}", file=sys.stderr)
+        print(f"nightly: {terminal.lines(str(error))}", file=sys.stderr)
         return 2
     night.seconds["whole"] = time.perf_counter() - started
     if options.report:
@@ -273,7 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if not night.manifest:
         for failure in night.failures:
-            print(f"nightly: {failure}", file=sys.stderr)
+            print(f"nightly: {terminal.lines(failure)}", file=sys.stderr)
         return 1
     print_night(night, run.warehouse, run.clock.last_due_day())
     return 1 if night.failures else 0

@@ -5,6 +5,8 @@ import time
 
 import dagster as dg
 
+from resources import terminal
+
 SECONDS_BETWEEN_LINES = 2.0
 
 
@@ -20,7 +22,7 @@ class _Progress(logging.Handler):
         if meta.get("dagster_event") is not None or time.monotonic() - self._printed_at < SECONDS_BETWEEN_LINES:
             return
         self._printed_at = time.monotonic()
-        print(f"  {meta.get('orig_message', record.getMessage())}", flush=True)
+        print(f"  {terminal.one_line(meta.get('orig_message', record.getMessage()))}", flush=True)
 
 
 @dg.logger({}, "The steps' own words, now and then, for `make nightly`.")

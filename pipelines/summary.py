@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from resources import terminal
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
 
@@ -62,13 +63,13 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
         console.print()
         console.print(table)
         for line in [*_notes(con, night), *source_findings(con, last_due_day)]:
-            console.print(f"  {escape(line)}")
+            console.print(f"  {escape(terminal.one_line(line))}")
     finally:
         con.close()
     for failure in night.failures:
-        console.print(f"[red]  FAILED[/red] {escape(failure)}")
+        console.print(f"[red]  FAILED[/red] {escape(terminal.lines(failure))}")
     for doubt in night.doubts or ():
-        console.print(f"[yellow]  DOUBTFUL[/yellow] {escape(doubt)}")
+        console.print(f"[yellow]  DOUBTFUL[/yellow] {escape(terminal.lines(doubt))}")
     if night.doubts is not None:
         docs = _relative(warehouse.publisher().store.state / "data_docs" / "index.html")
         verdict = "what it found stands above" if night.doubts else "all as the contracts promise"
@@ -106,6 +107,11 @@ def _notes(con: Any, night: Night) -> list[str]:
             notes.append(f"no column takes these keys of {source}: {', '.join(keys)}; see contracts/logs/landed.yml")
         for name in landed["undeclared"]:
             notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
+        if landed["passed_over"]:
+            notes.append(
+                f"{len(landed['passed_over'])} links, pipes and the like in the landing folder are passed over, such as "
+                f"{landed['passed_over'][0]}; deliver files"
+            )
         if landed["still_written"]:
             notes.append(
                 f"{len(landed['still_written'])} files are still being written and taken next time, "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,8 +26,12 @@ CHUNK_BYTES = 1 << 20
 """Larger reads are slower: each fresh 32 MB block is page faults again."""
 MAX_WINDOW_LOG = 27
 """What a zstd stream may look back on and so make us hold: 2^27 bytes, the most that `zstd` itself takes unasked."""
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 1000
+"""A file that unpacks to more than both, bytes and times what is stored, is refused. Logs that repeat a long prompt in each
+line come to a few hundred times; gzip cannot do more than 1,032, zstd and Parquet can do any."""
 _NEWLINE = 10
 _CONTENTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+_EXTENSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 EXTENSIONS = "{}, each plain, .gz or .zst, and .parquet".format(", ".join(c for c in _CONTENTS if c != ".parquet"))
 
@@ -84,6 +89,7 @@ def packing_of(path: Path) -> Packing:
     content = _CONTENTS.get(suffixes[-2 if compression else -1]) if len(suffixes) > bool(compression) else None
     if content is None or (content == "parquet" and compression):
         found = "".join(path.suffixes[-2:]) or "none"
+        found = found if _EXTENSION.fullmatch(found) else "not one that can be shown"
         raise UnreadableFile(f"unknown_extension: {found}; rename the file to one of {EXTENSIONS}")
     return Packing(content, compression)
 
@@ -135,6 +141,7 @@ def digest_file(path: Path, prefix_sizes: frozenset[int] = frozenset()) -> Diges
     digest. Sizes beyond the end are left out. The lines of a Parquet file are its rows. Raises UnreadableFile.
     """
     packing = packing_of(path)
+    most_bytes = max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size)
     sha, crc, size, newlines, last = hashlib.sha256(), 0, 0, 0, _NEWLINE
     wanted = sorted(prefix_sizes, reverse=True)
     prefixes: dict[int, str] = {}
@@ -148,6 +155,11 @@ def digest_file(path: Path, prefix_sizes: frozenset[int] = frozenset()) -> Diges
             sha.update(chunk[done:] if done else chunk)
             crc = isal_zlib.crc32(chunk, crc)
             size += len(chunk)
+            if packing.compression and size > most_bytes:
+                raise UnreadableFile(
+                    f"decompression_bomb: it unpacks to more than {size >> 20} MB, over {BOMB_RATIO} times what it takes; "
+                    "deliver it plain if it is a log"
+                )
             newlines += int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == _NEWLINE))
             last = chunk[-1]
     lines = parquet_rows(path) if packing.content == "parquet" else newlines + (last != _NEWLINE)

@@ -21,12 +21,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources import audit
+from resources import audit, closed_days
 from resources.capture import CapturePolicy
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
 from resources.keyring import Keyring
-from resources.landing_area import Candidate, landing_area
+from resources.landing_area import Candidate, FileNotReadable, landing_area
 from resources.record_typing import TypingFailed
 from resources.redaction import Redactor
 from resources.sources import Source
@@ -65,19 +65,30 @@ class LandedFile:
 class LandingReport:
     """One look at the landing area.
 
-    `undeclared` are sub-folders and files that belong to no source; `failed` are files that stopped their format's SQL,
-    with what it said; `unread` are, by source, keys of records that no column takes.
+    `undeclared` are sub-folders and files that belong to no source; `passed_over` are links, pipes and the like among a
+    source's files; `failed` are files that stopped their format's SQL or may not be read, with what was said; `unread` are,
+    by source, keys of records that no column takes.
     """
 
     files: list[LandedFile] = field(default_factory=list)
     unchanged: int = 0
     still_written: list[str] = field(default_factory=list)
     undeclared: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     unread: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def count(self, state: str) -> int:
         return sum(file.state == state for file in self.files)
+
+
+@contextmanager
+def landing_lock(store: Store) -> Iterator[None]:
+    """One process at a time that puts rows into the ledger or closes its days."""
+    store.state.mkdir(parents=True, exist_ok=True)
+    with (store.state / ".landing.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 class Landing:
@@ -116,7 +127,9 @@ class Landing:
         con = connect(spill=spill, memory_limit="1GB", threads=1)
         try:
             redactor = Redactor(con, ner=self.capture.ner) if self.capture.redact else None
-            yield StagingRules(self.calendar_start, self.keyring(now), self.capture, redactor, spill)
+            closed_days.refresh(self.store, (LANDED, TEXTS))
+            closed = {name: frozenset(self.store.day_log(name).closed) for name in (LANDED, TEXTS)}
+            yield StagingRules(self.calendar_start, self.keyring(now), self.capture, redactor, spill, closed)
         finally:
             con.close()
 
@@ -127,8 +140,10 @@ class Landing:
 
         Raises KeyringError where the ledger's key is gone, LandingError where the area cannot be reached.
         """
-        report = LandingReport(undeclared=self.area.undeclared(self.sources))
-        with self._lock(), self._rules(now) as rules:
+        report = LandingReport(
+            undeclared=self.area.undeclared(self.sources), passed_over=self.area.passed_over(self.sources)
+        )
+        with landing_lock(self.store), self._rules(now) as rules:
             report.files += self._settle_leftovers(now)
             known = self._known_fates()
             for listed in self.area.candidates(self.sources):
@@ -146,8 +161,9 @@ class Landing:
                 except FileStillWritten:
                     report.still_written.append(file.path)
                     continue
-                except TypingFailed as error:
-                    # One file that its format cannot digest must not stop the others; it is tried again next time.
+                except (TypingFailed, FileNotReadable) as error:
+                    # One file that its format cannot digest, or nobody may read, must not stop the others; it is tried
+                    # again next time.
                     report.failed[file.path] = str(error)
                     continue
                 except FileNotFoundError:
@@ -328,17 +344,11 @@ class Landing:
         number = max(s["state_number"] for s in states if s["file_id"] == old["file_id"]) + 1
         return old | {"state": "superseded", "state_number": number, "superseded_by": stage.file_id, "day": now.date()}
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        self.store.state.mkdir(parents=True, exist_ok=True)
-        with (self.store.state / ".landing.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
 
 _COUNTS = (
     "format", "lines", "lines_read", "lines_blank", "lines_header", "lines_refused", "records", "records_landed",
-    "records_ignored", "records_quarantined", "texts", "redactions", "landed_by_day", "ignored_by_reason",
+    "records_ignored", "records_quarantined", "records_beyond_retention", "texts", "texts_beyond_retention", "redactions",
+    "landed_by_day", "ignored_by_reason",
 )  # fmt: skip
 """What logs.files says of a file's rows; they were appended once, whatever would become of the bytes today."""
 

@@ -8,6 +8,8 @@ a URL that holds them is refused, because places are shown, logged and stored.
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +34,10 @@ _CLIENTS = {"s3": "s3fs (make setup, or the extra s3)", "gs": "gcsfs", "gcs": "g
 
 class LandingError(RuntimeError):
     """A landing area that cannot be used; names it without secrets, and says what to do."""
+
+
+class FileNotReadable(RuntimeError):
+    """A file, or a folder of files, that is there and that this process may not read. Says which, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,17 @@ class LandingArea(Protocol):
     def undeclared(self, sources: Iterable[str]) -> list[str]:
         """What lies in the area beside the sub-folders of these sources."""
 
+    def passed_over(self, sources: Iterable[str]) -> list[str]:
+        """What lies among their files and is none, so that it is never read: links, pipes, sockets, devices."""
+
     def look(self, path: str) -> Candidate | None:
         """A file as it lies there now; None where it was taken away."""
 
     def local(self, candidate: Candidate, folder: Path) -> Any:
         """A context with a path to the file's bytes on this machine; `folder` is where a copy may lie meanwhile.
 
-        Raises FileNotFoundError where it was taken away, FileStillWritten where another one came in its place.
+        Raises FileNotFoundError where it was taken away, FileStillWritten where another one came in its place,
+        FileNotReadable where it may not be read.
         """
 
 
@@ -89,34 +99,90 @@ def landing_area(place: Path | str, own: Mapping[str, str] | None = None) -> Lan
 
 
 class FolderArea:
-    """A folder of this machine."""
+    """A folder of this machine. A name that is not UTF-8 stands in a path with its odd bytes as `\\xe9`."""
 
     def __init__(self, folder: Path):
         self.folder = folder
 
     def candidates(self, sources: Iterable[str]) -> list[Candidate]:
-        paths = (path for name in sources for path in (self.folder / name).rglob("*"))
-        found = (self.look(str(p.relative_to(self.folder))) for p in sorted(paths) if p.is_file() and not p.is_symlink())
-        return [candidate for candidate in found if candidate and _is_deliverable(candidate.path)]
+        found = [self.look(_path_of(entry, self.folder)) for entry in self._entries(sources) if not _is_odd(entry)]
+        return sorted((c for c in found if c), key=lambda c: PurePosixPath(c.path).parts)
+
+    def passed_over(self, sources: Iterable[str]) -> list[str]:
+        return sorted(_path_of(entry, self.folder) for entry in self._entries(sources) if _is_odd(entry))
 
     def undeclared(self, sources: Iterable[str]) -> list[str]:
         if not self.folder.is_dir():
             return []
         declared = set(sources)
         return sorted(
-            p.name for p in self.folder.iterdir() if not (p.name.startswith(".") or (p.is_dir() and p.name in declared))
+            _path_of(p, self.folder)
+            for p in self.folder.iterdir()
+            if not (p.name.startswith(".") or (p.is_dir() and p.name in declared))
         )
 
     def look(self, path: str) -> Candidate | None:
         try:
-            status = (self.folder / path).stat()
-        except FileNotFoundError:
+            status = (self.folder / _name_of(path)).lstat()
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return Candidate(path, status.st_size, status.st_mtime_ns)
 
     @contextmanager
     def local(self, candidate: Candidate, folder: Path) -> Iterator[Path]:
-        yield self.folder / candidate.path
+        path = self.folder / _name_of(candidate.path)
+        try:
+            # A pipe that came in the file's place would block whoever opens it, and a link lead elsewhere.
+            opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise FileNotReadable(f"{candidate.path} cannot be read ({error.strerror}); let this user read it") from None
+        try:
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                raise FileNotReadable(f"{candidate.path} is no file; deliver files by renaming them into the landing folder")
+        finally:
+            os.close(opened)
+        yield path
+
+    def _entries(self, sources: Iterable[str]) -> Iterator[Path]:
+        """What lies in the folders of these sources, but folders that could be listed, and what is hidden or being written.
+
+        The folder of a source may be a link, which whoever sets up the landing folder made; below it none is followed.
+        """
+        for name in sources:
+            unlisted: list[OSError] = []
+            for folder, folders, files in os.walk(self.folder / name, onerror=unlisted.append):
+                links = [n for n in folders if os.path.islink(os.path.join(folder, n))]
+                yield from filter(self._is_delivered, (Path(folder, n) for n in (*files, *links)))
+            left = (Path(os.fsdecode(error.filename)) for error in unlisted)
+            yield from (p for p in left if p.exists() and self._is_delivered(p))
+
+    def _is_delivered(self, entry: Path) -> bool:
+        return _is_deliverable(str(entry.relative_to(self.folder)))
+
+
+_ESCAPED_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def _path_of(path: Path, root: Path) -> str:
+    """A file's path below the root as text that can be stored, one for one."""
+    raw = _ESCAPED_BYTE.sub(rb"\\x5cx\1", os.fsencode(path.relative_to(root)))
+    return raw.decode(errors="backslashreplace")
+
+
+def _name_of(path: str) -> str:
+    """The name that the file system knows a path by."""
+    return os.fsdecode(_ESCAPED_BYTE.sub(lambda found: bytes([int(found[1], 16)]), path.encode()))
+
+
+def _is_odd(path: Path) -> bool:
+    """Whether it is neither a file nor a folder; looks, and opens nothing."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 class ObjectArea:
@@ -159,6 +225,9 @@ class ObjectArea:
         declared = set(sources)
         names = {PurePosixPath(e["name"]).name: e["type"] == "directory" for e in entries}
         return sorted(n for n, is_folder in names.items() if not (n.startswith(".") or (is_folder and n in declared)))
+
+    def passed_over(self, sources: Iterable[str]) -> list[str]:
+        return []  # An object store holds objects alone.
 
     def look(self, path: str) -> Candidate | None:
         files, root = self._opened
@@ -232,6 +301,9 @@ class ScatteredArea:
 
     def undeclared(self, sources: Iterable[str]) -> list[str]:
         return self._common.undeclared(name for name in sources if name not in self._own)
+
+    def passed_over(self, sources: Iterable[str]) -> list[str]:
+        return self._common.passed_over(name for name in sources if name not in self._own)
 
     def look(self, path: str) -> Candidate | None:
         source, _, rest = path.partition("/")

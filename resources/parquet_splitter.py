@@ -20,14 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from resources.byte_source import CHUNK_BYTES, ByteReader, UnreadableFile, unreadable_parquet
+from resources.byte_source import BOMB_BYTES, BOMB_RATIO, CHUNK_BYTES, ByteReader, UnreadableFile, unreadable_parquet
 from resources.splitter import BATCH_BYTES, BATCH_ROWS, MAX_LINE_BYTES, ROWS_SCHEMA, Batch
 from resources.warehouse import Connection, connect, literal
 
 READ_ROWS = 4096
 DICTIONARY_BYTES = 64 << 20
 """Up to this size a chunk of a column is read as a dictionary; a larger one holds its values, so repeats little."""
-BOMB_BYTES, BOMB_RATIO = 1 << 30, 1000
 _SLICE_BYTES = 8 << 20
 
 

@@ -7,8 +7,9 @@ No text that a fingerprint is made of leaves the statement.
 What is accepted, where DuckDB's own cast would be too kind or too strict:
 - whole numbers: digits with a sign, also `12.0` (many exporters write integers so); not `1.7`, `1e5`, `0x1F`, `1_000`;
 - DOUBLE and DECIMAL: finite numbers; BOOLEAN: true, false, 1, 0 in any case;
-- TIMESTAMPTZ: ISO 8601 with date and time; without a zone it is UTC; digits beyond microseconds are cut; or the time
-  since 1970 in seconds (9 to 11 digits), milliseconds (to 14), microseconds (to 17) or nanoseconds;
+- TIMESTAMPTZ: ISO 8601 with date and time; without a zone it is UTC; digits beyond microseconds are cut; 23:59:60, a leap
+  second, is the second after it, as clocks have it that count since 1970; or the time since 1970 in seconds (9 to 11
+  digits), milliseconds (to 14), microseconds (to 17) or nanoseconds;
 - VARCHAR: at most max_length characters, no object or list, no NUL; an empty text is NULL, whatever the type.
 """
 
@@ -36,7 +37,10 @@ _NO_NUL_TESTS = "/* no escaped NUL in this batch */"
 FAULT = "fault"
 _WHOLE = r"[+-]?[0-9]{1,19}(\.0*)?"
 _EPOCH_TIME = r"[0-9]{9,19}(\.[0-9]+)?"
-_ISO_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]"
+_ZONE = r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?"
+_ISO_TIME = _DATE + r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?" + _ZONE
+_LEAP_SECOND = _DATE + r"[0-9]{2}:(14|29|44|59):60(\.[0-9]+)?" + _ZONE
 
 
 class TypingFailed(RuntimeError):
@@ -226,8 +230,11 @@ class RecordTyping:
         if column.type == "BOOLEAN":
             return f"case when lower({text}) in ('true', '1') then true when lower({text}) in ('false', '0') then false end"
         if column.type == "TIMESTAMPTZ":
+            after = f"try_cast(replace({text}, ':60', ':59') as timestamptz) + interval 1 second"
+            leap_second = f"case when regexp_full_match({text}, '{_LEAP_SECOND}') then {after} end"
             return (
-                f"case when regexp_full_match({text}, '{_ISO_TIME}') then try_cast({text} as timestamptz) "
+                f"case when regexp_full_match({text}, '{_ISO_TIME}') "
+                f"then coalesce(try_cast({text} as timestamptz), {leap_second}) "
                 f"when regexp_full_match({text}, '{_EPOCH_TIME}') then {_since_1970(text)} end"
             )
         if column.type != "VARCHAR":

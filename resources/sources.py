@@ -19,7 +19,8 @@ from resources.contracts import SEEDS, SQL, Column, Contract, contracts
 SOURCES_FILE = SEEDS / "sources.yml"
 FORMATS = SQL / "sources"
 OnSamePath = Literal["append", "replace"]
-_KEYS = {"format", "columns", "on_same_path", "defaults", "keep_attributes", "start", "url"}
+_KEYS = {"format", "columns", "on_same_path", "defaults", "keep_attributes", "start", "url", "quarantine_limit"}
+QUARANTINE_LIMIT = 0.05
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]*\Z")
 _EXPECTS = re.compile(r"^--\s*expects:\s*(.+)$", re.MULTILINE)
 
@@ -47,7 +48,8 @@ class Source:
     """A landing sub-folder. `defaults` are texts by source name, for records that are silent.
 
     `columns` is the map of format `mapped`, our column to the file's. `start` is when a log of relative times begins ($start
-    of its format). `url` is where the files lie instead of in the sub-folder.
+    of its format). `url` is where the files lie instead of in the sub-folder. `quarantine_limit` is the share of the
+    records of a day's deliveries, from 0 to 1, above which their being in quarantine fails the night.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Source:
     keep_attributes: tuple[str, ...] = ()
     start: datetime | None = None
     url: str | None = None
+    quarantine_limit: float = QUARANTINE_LIMIT
     columns: dict[str, str] = field(default_factory=dict)
 
 
@@ -146,6 +149,7 @@ def _source(name: str, raw: Any) -> Source:
         keep_attributes=tuple(sorted(set(kept))),
         start=_start(where, raw.get("start")),
         url=_url(where, raw.get("url")),
+        quarantine_limit=_share(where, "quarantine_limit", raw.get("quarantine_limit", QUARANTINE_LIMIT)),
     )
     if source.format == column_map.NAME:
         try:
@@ -159,6 +163,12 @@ def _url(where: str, raw: Any) -> str | None:
     if raw is not None and (not isinstance(raw, str) or "://" not in raw):
         raise SourceError(f"{where}: url is where its files lie, such as s3://bucket/prefix; for a folder leave it out")
     return raw
+
+
+def _share(where: str, name: str, raw: Any) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 <= raw <= 1:
+        raise SourceError(f"{where}: {name} is a share from 0 to 1, such as {QUARANTINE_LIMIT}, not {raw!r}")
+    return float(raw)
 
 
 def _start(where: str, raw: Any) -> datetime | None:

@@ -6,7 +6,8 @@ which files are taken, and what is done with a stage, is the landing's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from resources.durable import sync_files
 from resources.excerpt import excerpt
 from resources.failpoints import failpoint
 from resources.keyring import Keyring
+from resources.mending import mended
 from resources.record_typing import (
     FAULT,
     IGNORED,
@@ -65,6 +67,8 @@ class StagingRules:
     capture: CapturePolicy
     redactor: Redactor | None
     spill: Path | None = None
+    closed: Mapping[str, Collection[date]] = field(default_factory=dict)
+    """Days of ledger tables that retention has closed."""
 
 
 def stage_file(
@@ -98,7 +102,7 @@ def stage_file(
     )  # fmt: skip
     empty = replace(stage)
     try:
-        with StageWriter(stage, arrived_at, rules.keyring, rules.redactor) as writer:
+        with StageWriter(stage, arrived_at, rules.keyring, rules.redactor, rules.closed) as writer:
             if not reason:
                 facts = FileFacts(digest.sha256, source.name, arrived_at, rules.calendar_start)
                 if _stream(path, source, rules, facts, writer) != digest.crc32:
@@ -254,14 +258,25 @@ def _numbered(
     return numbers[: len(typed)], numbers[len(typed) :]
 
 
+def _non_records(con: Connection, rows: pa.Table) -> list[tuple[int, str]]:
+    """The places of the rows that are no JSON objects, each with the reason."""
+    con.register("lines", rows.append_column("position", pa.array(np.arange(len(rows)))))
+    found: list[tuple[int, str]] = con.execute(_NOT_RECORDS, {"white": _JSON_SPACE}).fetchall()
+    con.unregister("lines")
+    return found
+
+
 def _refuse_non_records(con: Connection, batch: Batch) -> pa.Table:
     """The batch's rows that are JSON objects. The others become refused lines, or bad records where a row is no line."""
     rows = batch.rows
     if not len(rows):
         return rows
-    con.register("lines", rows.append_column("position", pa.array(np.arange(len(rows)))))
-    found = con.execute(_NOT_RECORDS, {"white": _JSON_SPACE}).fetchall()
-    con.unregister("lines")
+    found = _non_records(con, rows)
+    better = {position: text for position, _ in found if (text := mended(rows["raw"][position].as_py())) is not None}
+    if better:
+        raw = rows["raw"].to_pylist()
+        rows = rows.set_column(1, "raw", pa.array([better.get(n, text) for n, text in enumerate(raw)], pa.string()))
+        found = _non_records(con, rows)
     if not found:
         return rows
     if not batch.holds_lines:

@@ -6,8 +6,10 @@ publishing.py.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from hashlib import md5
@@ -18,6 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from resources import terminal
 from resources.contracts import SQL, Contract
 from resources.table_store import arrow_schema
 
@@ -99,7 +102,10 @@ def show_answer(path: Path, question: str, max_rows: int = 1000) -> None:
     try:
         relation = con.sql(question)
         if relation is not None:
-            relation.show(max_width=100_000, max_rows=max_rows, max_col_width=80)
+            # DuckDB escapes the control characters of ASCII, and lets the others through.
+            with redirect_stdout(io.StringIO()) as shown:
+                relation.show(max_width=100_000, max_rows=max_rows, max_col_width=80)
+            print(terminal.lines(shown.getvalue()), end="")
     except duckdb.Error as error:
         raise AnalystError(str(error)) from error
     finally:

@@ -1,21 +1,48 @@
 """logs: landing files into the ledger, the tenants that may be named, and the tables computed from them."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from assets.checks import result
+from assets.logs.quarantine_share import MIN_RECORDS, Delivery, too_much
 from assets.tables import asset_key, asset_spec
+from resources import terminal
 from resources.clock import Clock
 from resources.contracts import Contract
 from resources.landing import LandedFile, LandingReport
 from resources.references import replace_reference
+from resources.store import Store
 from resources.tenants import declared_tenants
 from resources.warehouse_resource import WarehouseResource
 
 ALL_READ = "every_file_could_be_typed"
+QUARANTINE_SHARE = "quarantine_share"
+_DELIVERIES = """
+with states as (
+    select *, row_number() over (partition by file_id order by state_number desc) as place
+    from ({files}) where state in ('landed', 'superseded')
+),
+live as (select * from states where place = 1 and state = 'landed' and day >= $since),
+reasons as (
+    select q.source, q.day, q.reason, q.column_name, q.expected, count(*) as number
+    from ({quarantine}) as q inner join live on q.file_id = live.file_id
+    group by all
+),
+first_reasons as (
+    select *, row_number() over (partition by source, day order by number desc, reason, column_name) as place from reasons
+)
+select
+    live.source, live.day, sum(live.records + live.lines_refused), sum(live.records_quarantined + live.lines_refused),
+    min(r.reason || coalesce(' in ' || r.column_name, '') || coalesce(' (expected ' || r.expected || ')', ''))
+from live
+left join first_reasons as r on live.source = r.source and live.day = r.day and r.place = 1
+group by live.source, live.day
+order by live.source, live.day
+"""
 LEDGER = ("logs.files", "logs.landed", "logs.texts", "logs.quarantine")
 
 
@@ -25,6 +52,15 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     specs = [dg.AssetCheckSpec(c.name, asset=asset_key(files.name), description=c.meaning) for c in files.checks]
     specs.append(
         dg.AssetCheckSpec(ALL_READ, asset=asset_key(files.name), description="No file stopped the SQL of its format")
+    )
+
+    specs.append(
+        dg.AssetCheckSpec(
+            QUARANTINE_SHARE,
+            asset=asset_key(files.name),
+            description="Of what a source delivered yesterday and today, no more is in quarantine than its quarantine_limit "
+            f"allows; deliveries of fewer than {MIN_RECORDS} records are not judged. It holds nothing back",
+        )
     )
 
     @dg.multi_asset(name="land_files", specs=[asset_spec(contracts[n], contracts) for n in LEDGER], check_specs=specs)
@@ -49,9 +85,21 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
             failing = store.rows(f"select path, count(*) from ({stored}) where {check.failing} group by path")
             yield result(files, check.name, {path: int(count) for path, count in failing})
 
-        yield result(files, ALL_READ, dict.fromkeys(report.failed, 1))
+        yield result(files, ALL_READ, dict.fromkeys(report.failed, 1), {"sentences": list(report.failed.values())})
+        limits = {source.name: source.quarantine_limit for source in warehouse.landing().sources.values()}
+        bad = too_much(deliveries(store, clock.now() - timedelta(days=1)), limits)
+        yield result(files, QUARANTINE_SHARE, bad, {"sentences": list(bad)})
 
     return land_files
+
+
+def deliveries(store: Store, since: datetime) -> list[Delivery]:
+    """What arrived from each source on each UTC day from `since` on."""
+    sql = _DELIVERIES.format(files=store.scan_all("logs.files"), quarantine=store.scan_all("logs.quarantine"))
+    return [
+        Delivery(source, day, int(records), int(quarantined), reason)
+        for source, day, records, quarantined, reason in store.rows(sql, {"since": since.date()})
+    ]
 
 
 def tenants_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
@@ -72,8 +120,10 @@ def tenants_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
 
 
 def _report_metadata(report: LandingReport) -> dict[str, Any]:
+    cell = terminal.markdown_cell
     lines = "\n".join(
-        f"| {f.path} | {f.state} | {f.records_landed:,} | {f.records_quarantined + f.lines_refused:,} | {f.reason or ''} |"
+        f"| {cell(f.path)} | {f.state} | {f.records_landed:,} | {f.records_quarantined + f.lines_refused:,} "
+        f"| {cell(f.reason or '')} |"
         for f in report.files[:50]
     )
     more = f"\n\nand {len(report.files) - 50} more" if len(report.files) > 50 else ""
@@ -87,4 +137,5 @@ def _report_metadata(report: LandingReport) -> dict[str, Any]:
         "failed": dg.MetadataValue.json(report.failed),
         "unread_keys": dg.MetadataValue.json({source: list(keys) for source, keys in report.unread.items() if keys}),
         "undeclared": dg.MetadataValue.json(report.undeclared),
+        "passed_over": dg.MetadataValue.json(report.passed_over),
     }

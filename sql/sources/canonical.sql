@@ -17,11 +17,15 @@ with lists as (
     where regexp_matches(raw, '"(retrievals|tool_calls|feedback)"')
 ),
 
+-- An element takes nothing along that is as long as its list: there may be ten thousand of them.
 elements as (
-    select *, unnest(items) as element, generate_subscripts(items, 1) as position
+    select record_number, request, place, kind, name, is_list, unnest(items) as element,
+        generate_subscripts(items, 1) as position
     from (
         -- What is no list is one element, and then no object.
-        select *, case json_type(list) when 'ARRAY' then list -> '$[*]' else [list] end as items
+        select
+            record_number, request, place, kind, name, json_type(list) = 'ARRAY' as is_list,
+            case json_type(list) when 'ARRAY' then list -> '$[*]' else [list] end as items
         from lists
         where json_type(list) <> 'NULL'
     )
@@ -30,8 +34,8 @@ elements as (
 parts as (
     select
         *,
-        1 + row_number() over (partition by record_number order by place, position) as part,
-        json_type(list) = 'ARRAY' and json_type(element) = 'OBJECT' as is_record,
+        cast(place as bigint) * 1000000000 + position as part,
+        is_list and json_type(element) = 'OBJECT' as is_record,
         json_transform(element, $structure) as own
     from elements
 )
