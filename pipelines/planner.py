@@ -2,6 +2,7 @@
 
 A day of a derived table is stale when its recorded inputs differ from what is there now, or when a day that it reads
 is stale. Late rows, a corrected price, a changed SQL file, a backfill and a crash half-way are therefore one thing.
+A day that retention has closed, or that reads one, is never stale.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from assets.tables import days_between
 from pipelines.runs import DIGEST_TAG
+from resources import closed_days
+from resources.closed_days import ClosedDays
 from resources.computing import is_fresh
 from resources.day_inputs import DayInputs, digest, is_newer, take_pins
 from resources.days import DayState, Inputs, Pins
@@ -131,8 +134,8 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
     """Every stale day of every derived table, inputs first."""
     inputs = DayInputs(store, pins)
     tables = store.derived()
-    for contract in tables:
-        store.day_log(contract.name).refresh()
+    closed_days.refresh(store)
+    closed = ClosedDays.of(store)
     with_rows = inputs.days_with_rows()
     computed = {day for contract in tables for day in store.day_log(contract.name).states}
     if not with_rows | computed:
@@ -147,6 +150,8 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
         for day in calendar:
             wanted, state = inputs.of(contract, day), log.state(day)
             if state is not None and is_newer(state.pins, pins):
+                continue
+            if closed.why(contract, day):
                 continue
             waits = [
                 f"{name} of {read} is stale"

@@ -78,6 +78,7 @@ def is_fresh(state: DayState | None, wanted: dict[str, str], every_day: bool = F
 def compute_day(store: Store, contract: Contract, day: date, inputs: DayInputs, rules: Sequence[Rule]) -> DayOutcome:
     """Bring one day up to date with its inputs as `inputs` pins them. Running it twice equals running it once.
 
+    A day that retention has closed, or that reads one, counts as fresh whatever changed (resources/closed_days.py).
     Raises duckdb.Error where the table's SQL is wrong, RuntimeError after MAX_CONFLICTS refused commits.
     """
     log = store.day_log(contract.name)
@@ -87,7 +88,7 @@ def compute_day(store: Store, contract: Contract, day: date, inputs: DayInputs, 
         if state is not None and is_newer(state.pins, inputs.pins):
             return DayOutcome(day, "given_up", state.rows)
         snapshot = inputs.snapshot(contract, day)
-        if is_fresh(state, snapshot.inputs, contract.every_day):
+        if inputs.closed(contract, day) or is_fresh(state, snapshot.inputs, contract.every_day):
             return DayOutcome(day, "fresh", state.rows if state else 0)
         outcome = _compute_and_commit(store, contract, day, inputs, rules, log, state, snapshot)
         if outcome is not None:

@@ -22,6 +22,9 @@ SEEDS = REPO / "warehouse" / "seeds"
 Kind = Literal["ledger", "derived", "event", "reference", "projection", "view"]
 STORED_KINDS = ("ledger", "derived", "event", "reference")
 COLUMN_CLASSES = ("fact", "token", "text")
+RETENTION_CLASSES = ("text", "rows", "aggregates", "forever")
+OF_A_RECORD = frozenset({"request_id", "record_number"})
+"""Columns that only rows about a single record have."""
 VALID = "valid"
 """How a contract names a reference in its `reads`: the rows valid on the day, not a window of days."""
 
@@ -97,6 +100,7 @@ class Contract:
     code_version: str = "1"
     freshness: str | None = None
     caveats: str | None = None
+    retention_: str | None = None
     sql_file: Path | None = None
 
     @property
@@ -107,6 +111,20 @@ class Contract:
     def is_partitioned(self) -> bool:
         """Stored by day; the `day` column is the partition and stands in no file."""
         return self.kind in ("ledger", "derived", "event")
+
+    @property
+    def is_about_records(self) -> bool:
+        """Its rows speak of single records or of people."""
+        return bool(self.subject_key) or any(c.class_ == "token" or c.name in OF_A_RECORD for c in self.columns)
+
+    @property
+    def retention(self) -> str:
+        """The class by which its days are kept (seeds/retention.yml): as the contract says, else as its columns are."""
+        if not self.is_partitioned:
+            return "forever"
+        if any(c.class_ == "text" for c in self.columns):
+            return "text"
+        return self.retention_ or ("rows" if self.is_about_records else "aggregates")
 
     @property
     def sql_path(self) -> Path:
@@ -129,7 +147,7 @@ _COLUMN_KEYS = {
 }  # fmt: skip
 _CONTRACT_KEYS = {
     "row", "kind", "owner", "key", "subject_key", "reads", "measures", "volatile", "sort", "checks", "max_length",
-    "every_day", "code_version", "freshness", "caveats", "columns", "extends", "without",
+    "every_day", "code_version", "freshness", "caveats", "retention", "columns", "extends", "without",
 }  # fmt: skip
 
 
@@ -211,11 +229,27 @@ def parse(question: str, table: str, raw: dict[str, Any], root: Path = CONTRACTS
         code_version=str(raw.get("code_version", "1")),
         freshness=raw.get("freshness"),
         caveats=raw.get("caveats"),
+        retention_=raw.get("retention"),
     )
+    _check_retention(where, contract)
     for used in (*contract.key, *contract.volatile, *contract.sort, *contract.measures.columns, *contract.measures.by):
         if used not in columns:
             raise ContractError(f"{where} names column {used!r} in key, volatile, sort or measures, but does not declare it")
     return contract
+
+
+def _check_retention(where: str, contract: Contract) -> None:
+    said = contract.retention_
+    if said is None:
+        return
+    if said not in RETENTION_CLASSES:
+        raise ContractError(f"{where}: retention {said!r}; allowed: {', '.join(RETENTION_CLASSES)}")
+    if not contract.is_partitioned:
+        raise ContractError(f"{where}: a {contract.kind} is not stored by day, and kept for ever; leave out retention")
+    if contract.retention == "text" and said != "text":
+        raise ContractError(f"{where}: a table with a column of class text is kept as text; leave out retention: {said}")
+    if contract.subject_key and said not in ("text", "rows"):
+        raise ContractError(f"{where}: rows about a person (subject_key) expire; retention is rows or text, not {said}")
 
 
 def load(root: Path = CONTRACTS) -> dict[str, Contract]:

@@ -15,6 +15,8 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
+from resources import closed_days
+from resources.closed_days import ClosedDays
 from resources.contracts import REPO, Contract
 from resources.days import Inputs, Pins
 from resources.store import Store
@@ -96,9 +98,7 @@ class DayInputs:
 
     def snapshot(self, contract: Contract, day: date) -> Snapshot:
         """The inputs of a day together with the rows they stand for, from the same table versions."""
-        for name in contract.reads:
-            if self.store.contracts[name].kind == "derived":
-                self.store.day_log(name).refresh()
+        closed_days.refresh(self.store, (name for name in contract.reads if self.store.contracts[name].is_partitioned))
         selects = {}
         for name, window in contract.reads.items():
             source = self.store.contracts[name]
@@ -107,6 +107,10 @@ class DayInputs:
             else:
                 selects[name] = self._rows(source, set(self.window(day, window)))
         return Snapshot(self.of(contract, day), selects)
+
+    def closed(self, contract: Contract, day: date) -> str | None:
+        """Why a day of a table is not computed any more, as its own and its inputs' commits say; None where it may be."""
+        return ClosedDays.of(self.store).why(contract, day)
 
     def window(self, day: date, window: tuple[int, int]) -> list[date]:
         """The days of a window, those not due yet left out: they are settled the night after."""

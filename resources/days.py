@@ -39,6 +39,8 @@ class DayState:
     content_version: int
     content_ms: int
     recorded_ms: int
+    closed: str | None = None
+    """Why retention closed the day; from then on it is never written again, but for the removal of its rows."""
 
     @property
     def shown(self) -> str | None:
@@ -56,8 +58,10 @@ def day_commit(
     rows: int = 0,
     failed: Mapping[str, int] | None = None,
     measures: Mapping[str, Any] | None = None,
+    reason: str | None = None,
 ) -> dict[str, Any]:
-    """The metadata of one commit of a day. `outcome` is replaced, unchanged or failed."""
+    """The metadata of one commit of a day. `outcome` is replaced, unchanged or failed; closed and removed are
+    retention's, with its `reason`."""
     return {
         "day": day.isoformat(),
         "sequence": sequence,
@@ -68,19 +72,23 @@ def day_commit(
         "rows": rows,
         "failed": dict(failed or {}),
         "measures": dict(measures or {}),
+        **({"reason": reason} if reason else {}),
     }
 
 
 def _advance(before: DayState | None, metadata: Mapping[str, Any], commit_version: int, time_ms: int) -> DayState:
     day = date.fromisoformat(metadata["day"])
+    blank = DayState(day, 0, None, 0, {}, {}, (), {}, commit_version, commit_version, time_ms, time_ms)
     common: dict[str, Any] = {
         "sequence": metadata["sequence"],
-        "pins": metadata["pins"],
-        "tried": metadata["inputs"],
         "commit_version": commit_version,
         "recorded_ms": time_ms,
     }
-    blank = DayState(day, 0, None, 0, {}, {}, (), {}, commit_version, commit_version, time_ms, time_ms)
+    if metadata["outcome"] in ("closed", "removed"):
+        if metadata["outcome"] == "removed":
+            common |= {"rows": 0, "content_version": commit_version}
+        return replace(before or blank, closed=metadata["reason"], **common)
+    common |= {"pins": metadata["pins"], "tried": metadata["inputs"]}
     if metadata["outcome"] == "failed":
         return replace(before or blank, failed=tuple(sorted(metadata["failed"])), **common)
     if metadata["outcome"] == "unchanged" and before is not None:
@@ -137,11 +145,15 @@ def restatements(
 
 
 class DayLog:
-    """The days of one table, replayed from its commits; refresh() reads only what is new."""
+    """The days of one table, replayed from its commits; refresh() reads only what is new.
+
+    Of a ledger or event table it knows the days that retention has `closed`; only derived tables commit by day.
+    """
 
     def __init__(self, table: Table):
         self.table = table
         self.states: dict[date, DayState] = {}
+        self.closed: dict[date, str] = {}
         self.restatements: list[Restatement] = []
         self._measures: dict[date, Mapping[str, Any]] = {}
         self._read_to = -1
@@ -173,4 +185,6 @@ class DayLog:
                 old, new = self._measures.get(day, {}), commit.metadata["measures"]
                 self.restatements += restatements(before, old, new, after)
             self._measures[day] = commit.metadata["measures"]
+        if after.closed:
+            self.closed[day] = after.closed
         self.states[day] = after

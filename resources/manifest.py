@@ -4,20 +4,25 @@ A question's day is published when all its tables recorded the same inputs and t
 same manifest holds. Otherwise readers keep the question's earlier day, and the manifest says that it is behind, and
 why. Ledgers, events and references hold nothing back: a day that has not seen the newest of them is published and
 marked `late rows`; else a trickle of late rows would starve the readers for ever.
+
+Days that retention has closed are gone for readers. A day that reads one is taken as it is, whatever its recorded inputs
+say: it is not computed any more.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from resources.closed_days import ClosedDays
 from resources.contracts import Contract
 from resources.days import DayState, Inputs
 
 QuestionDay = tuple[str, date]
+TableDay = tuple[str, date]
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,15 @@ Entries = dict[str, dict[date, Entry]]
 
 @dataclass(frozen=True)
 class Choice:
-    """What the next manifest holds of the derived tables, and what it says of days that are not as they should be."""
+    """What the next manifest holds of the derived tables, and what it says of days that are not as they should be.
+
+    `closed`, by table: days without an entry are gone; the others keep their rows, though something changed since.
+    """
 
     entries: Entries
     behind: dict[QuestionDay, str]
     late: dict[QuestionDay, str]
+    closed: dict[TableDay, str] = field(default_factory=dict)
 
 
 def choose(
@@ -51,6 +60,7 @@ def choose(
     states: Mapping[str, Mapping[date, DayState]],
     current: Entries,
     newest: Mapping[tuple[str, date], Inputs],
+    closed: ClosedDays = ClosedDays(),  # noqa: B008  # frozen, and empty
 ) -> Choice:
     """The derived days of the next manifest.
 
@@ -64,7 +74,7 @@ def choose(
         contract.name: {
             day: Entry(state.version, state.rows, state.inputs, state.content_version)
             for day, state in states.get(contract.name, {}).items()
-            if state.version is not None
+            if state.version is not None and not closed.gone(contract, day)
         }
         for question in tables.values()
         for contract in question
@@ -75,9 +85,17 @@ def choose(
         for contract in question
         for day in candidates[contract.name]
     }
+    fixed = {
+        (contract.name, day)
+        for question in tables.values()
+        for contract in question
+        for day in states.get(contract.name, {})
+        if closed.why(contract, day)
+    }
     reasons: dict[QuestionDay, str] = {}
     for question, day in sorted(taken):
-        disagreement = _disagreement(tables[question], candidates, day)
+        movable = [contract for contract in tables[question] if (contract.name, day) not in fixed]
+        disagreement = _disagreement(movable, candidates, day)
         if disagreement:
             reasons[question, day] = disagreement
     taken -= set(reasons)
@@ -92,7 +110,8 @@ def choose(
     while True:
         dropped = {}
         for question, day in sorted(taken):
-            mismatch = _mismatch(tables[question], candidates, day, held)
+            movable = [contract for contract in tables[question] if (contract.name, day) not in fixed]
+            mismatch = _mismatch(movable, candidates, day, held)
             if mismatch:
                 dropped[question, day] = mismatch
         if not dropped:
@@ -101,22 +120,43 @@ def choose(
         taken -= set(dropped)
 
     entries: Entries = {}
+    by_name = {contract.name: contract for question in tables.values() for contract in question}
     for name, days in candidates.items():
         question = name.split(".")[0]
-        kept = {day: entry for day, entry in current.get(name, {}).items() if (question, day) not in taken}
+        contract = by_name[name]
+        kept = {
+            day: entry
+            for day, entry in current.get(name, {}).items()
+            if (question, day) not in taken and not closed.gone(contract, day)
+        }
         entries[name] = kept | {day: entry for day, entry in days.items() if (question, day) in taken}
     behind = dict(reasons)
     late: dict[QuestionDay, str] = {}
+    untouched: dict[TableDay, str] = {}
     for question, contracts in tables.items():
         for contract in contracts:
             for day, state in states.get(contract.name, {}).items():
-                if state.failed:
+                gone = closed.gone(contract, day)
+                if gone or (contract.name, day) in fixed:
+                    reason = gone or _untouched(contract, day, state, newest, closed)
+                    if reason:
+                        untouched[contract.name, day] = reason
+                elif state.failed:
                     behind[question, day] = f"failed: {contract.table} {', '.join(state.failed)}"
                 elif (question, day) in taken:
                     older = _older(contract, state.inputs, newest.get((contract.name, day), state.inputs))
                     if older:
                         late[question, day] = f"late rows: {older}"
-    return Choice(entries, behind, {key: reason for key, reason in late.items() if key not in behind})
+    return Choice(entries, behind, {key: reason for key, reason in late.items() if key not in behind}, untouched)
+
+
+def _untouched(
+    contract: Contract, day: date, state: DayState, newest: Mapping[TableDay, Inputs], closed: ClosedDays
+) -> str | None:
+    """What would re-open a day, had retention not closed one that it reads."""
+    was, now = closed.open_inputs(state.tried), closed.open_inputs(newest.get((contract.name, day), state.tried))
+    changed = sorted({key.split("@")[0] for key in was.keys() | now.keys() if was.get(key) != now.get(key)})
+    return f"{', '.join(changed)} changed, but {closed.why(contract, day)}" if changed else None
 
 
 def _days_read(contract: Contract, name: str, day: date) -> list[date]:

@@ -136,7 +136,12 @@ def _restatements(store: Store, manifest: dict[str, Any], choice: Choice) -> lis
         entries = choice.entries.get(contract.name, {})
         for change in store.day_log(contract.name).restatements:
             entry = entries.get(change.day)
-            if entry is None or change.commit_version > entry.content_version:
+            if entry is None:
+                # What was restated stays known when the rows are gone.
+                is_shown = (contract.name, change.day) in choice.closed
+            else:
+                is_shown = change.commit_version <= entry.content_version
+            if not is_shown:
                 continue
             rows.append(
                 {
@@ -162,7 +167,9 @@ def _freshness(store: Store, manifest: dict[str, Any], choice: Choice) -> list[d
         for day in sorted(states.keys() | waiting.keys()):
             state, entry = states.get(day), entries.get(day)
             condition, reason = "fresh", None
-            if day in waiting:
+            if (contract.name, day) in choice.closed:
+                condition, reason = "closed", choice.closed[contract.name, day]
+            elif day in waiting:
                 condition, reason = "waiting", waiting[day]
             elif state is not None and state.failed:
                 condition, reason = "failed", ", ".join(state.failed)

@@ -17,7 +17,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from resources import audit
+from resources import audit, closed_days
+from resources.closed_days import ClosedDays
 from resources.contracts import Contract
 from resources.day_inputs import DayInputs, code_digest, digest, take_pins
 from resources.durable import sync_path, write_atomically
@@ -61,7 +62,7 @@ class Publisher:
         """A manifest by number, the readers' one by default; empty before the first."""
         number = self.current_number() if number is None else number
         if number == 0:
-            return {"number": 0, "tables": {}, "behind": {}, "late": {}, "waiting": {}, "shape": ""}
+            return {"number": 0, "tables": {}, "behind": {}, "late": {}, "waiting": {}, "closed": {}, "shape": ""}
         manifest: dict[str, Any] = json.loads((self.folder / f"manifest-{number}.json").read_text(encoding="utf-8"))
         return manifest
 
@@ -116,15 +117,13 @@ class Publisher:
     ) -> tuple[dict[str, Any], Choice]:
         store = self.store
         derived = store.derived()
-        states = {}
-        for contract in derived:
-            log = store.day_log(contract.name)
-            log.refresh()
-            states[contract.name] = log.states
+        closed_days.refresh(store)
+        closed = ClosedDays.of(store)
+        states = {contract.name: store.day_log(contract.name).states for contract in derived}
         # After the days: the ledger that readers get is at least as new as what the days were computed from.
         inputs = DayInputs(store, take_pins(store, last_due_day))
         newest = {(c.name, day): inputs.of(c, day) for c in derived for day in states[c.name]}
-        choice = choose(derived, states, _entries(current), newest)
+        choice = choose(derived, states, _entries(current), newest, closed)
         tables: dict[str, Any] = {
             name: {"kind": "derived", "days": {day.isoformat(): asdict(entry) for day, entry in sorted(days.items())}}
             for name, days in choice.entries.items()
@@ -141,6 +140,11 @@ class Publisher:
             "behind": {f"{question} {day}": reason for (question, day), reason in sorted(choice.behind.items())},
             "late": {f"{question} {day}": reason for (question, day), reason in sorted(choice.late.items())},
             "waiting": {day.isoformat(): reason for day, reason in sorted(waiting.items())},
+            "closed": {
+                f"{name} {day}": reason
+                for (name, day), reason in sorted(choice.closed.items())
+                if day in choice.entries[name]
+            },
             "shape": _shape(store.contracts),
         }
         return draft, choice
@@ -219,4 +223,5 @@ def _substance(manifest: dict[str, Any]) -> dict[str, Any]:
             tables[name] = {day: entry["version"] for day, entry in table["days"].items()}
         elif name != audit.AUDIT:
             tables[name] = table["content"]
-    return {"tables": tables} | {key: manifest[key] for key in ("behind", "late", "waiting", "shape")}
+    said = {key: manifest.get(key, {}) for key in ("behind", "late", "waiting", "closed")}
+    return {"tables": tables, "shape": manifest["shape"]} | said

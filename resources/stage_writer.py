@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -35,10 +36,21 @@ MOST_NAMES = 100_000
 
 
 class StageWriter:
-    """Writes one stage. `redactor` is None where whoever writes the logs has redacted them already."""
+    """Writes one stage. `redactor` is None where whoever writes the logs has redacted them already.
 
-    def __init__(self, stage: StagedFile, arrived_at: datetime, keyring: Keyring, redactor: Redactor | None):
+    `closed` are days of tables that retention has closed: what falls on them is counted, and not written.
+    """
+
+    def __init__(
+        self,
+        stage: StagedFile,
+        arrived_at: datetime,
+        keyring: Keyring,
+        redactor: Redactor | None,
+        closed: Mapping[str, Collection[date]] = MappingProxyType({}),
+    ):
         self.stage = stage
+        self._closed = {name: pa.array(sorted(days), pa.date32()) for name, days in closed.items() if days}
         self.quarantine_rows = 0
         self.documents = 0
         self._keyring = keyring
@@ -63,6 +75,9 @@ class StageWriter:
 
     def land(self, typed: pa.Table, captured: Iterable[str]) -> None:
         """Rows for logs.landed, and their words for logs.texts: `captured` are the columns that hold words."""
+        found = len(typed)
+        typed = self._open(LANDED, typed)
+        self.stage.records_beyond_retention += found - len(typed)
         if not len(typed):
             return
         typed = self._clean(typed)
@@ -98,6 +113,12 @@ class StageWriter:
             for record, fault in zip(records.to_pylist(), faults, strict=True)
         )  # fmt: skip
 
+    def _open(self, name: str, rows: pa.Table) -> pa.Table:
+        """The rows that do not fall on a closed day of a table."""
+        if name not in self._closed:
+            return rows
+        return rows.filter(pc.invert(pc.is_in(rows["day"], value_set=self._closed[name])))
+
     def _land_texts(self, typed: pa.Table, captured: Iterable[str]) -> None:
         schema = arrow_schema(contracts()[TEXTS])
         for name in captured:
@@ -106,6 +127,11 @@ class StageWriter:
             rows = typed.select([*(n for n in schema.names if n in typed.column_names), name])
             if typed[name].null_count:
                 rows = rows.filter(rows[name].is_valid())
+            found = len(rows)
+            rows = self._open(TEXTS, rows)
+            self.stage.texts_beyond_retention += found - len(rows)
+            if not len(rows):
+                continue
             made = {
                 "part": pa.array([name.removesuffix("_text")] * len(rows)),
                 "text": rows[name],

@@ -66,7 +66,9 @@ class StagedFile:
     records_landed: int = 0
     records_ignored: int = 0
     records_quarantined: int = 0
+    records_beyond_retention: int = 0
     texts: int = 0
+    texts_beyond_retention: int = 0
     landed_by_day: dict[str, int] = field(default_factory=dict)
     ignored_by_reason: dict[str, int] = field(default_factory=dict)
     redactions: dict[str, int] = field(default_factory=dict)
@@ -114,8 +116,9 @@ class StagedFile:
         laws = {
             "lines = read + blank + header + refused": (
                 self.lines, self.lines_read + self.lines_blank + self.lines_header + self.lines_refused),
-            "records = landed + ignored + quarantined": (
-                self.records, self.records_landed + self.records_ignored + self.records_quarantined),
+            "records = landed + ignored + quarantined + beyond retention": (
+                self.records,
+                self.records_landed + self.records_ignored + self.records_quarantined + self.records_beyond_retention),
             "quarantine rows = lines refused + records quarantined": (
                 quarantine_rows, self.lines_refused + self.records_quarantined),
             "landed = sum of landed by day": (self.records_landed, sum(self.landed_by_day.values())),

@@ -70,6 +70,10 @@ class Store:
         """Derived tables, inputs first."""
         return [c for c in self.contracts.values() if c.kind == "derived"]
 
+    def by_day(self) -> list[Contract]:
+        """Tables whose rows are stored by day, inputs first."""
+        return [c for c in self.contracts.values() if c.is_partitioned]
+
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A DuckDB connection of its own, closed afterwards."""
