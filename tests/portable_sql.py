@@ -19,6 +19,7 @@ RULES: dict[str, tuple[str, str]] = {
     "star exclude / replace": (r"\*\s*(exclude|except|replace|rename)\b", "name the columns"),
     "asof": (r"\basof\b", "join on valid_from <= ts and ts < valid_to"),
     "pivot": (r"\b(un)?pivot\b", "sum(case when ... end)"),
+    "varchar": (r"\bvarchar\b", "string"),
     "from first": (r"(?:^|\()\s*from\b", "begin with select"),
     "double colon": (r"::", "cast(x as type)"),
     "quantile_cont": (r"\bquantile\w*\s*\(", "percentile_cont(p) within group (order by x)"),

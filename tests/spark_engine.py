@@ -33,9 +33,8 @@ def functions() -> dict[str, tuple[str, str]]:
 
 
 def as_spark(sql: str) -> str:
-    """A table's SELECT for Spark: the parameter's marker, and what Sail lacks: text without a length, SQL functions."""
+    """A table's SELECT for Spark: the parameter's marker, and what Sail lacks: SQL functions."""
     spark = sql.rstrip().rstrip(";").replace("$day", ":day")
-    spark = re.sub(r"\bas varchar\b", "as string", spark)
     for name, (parameter, expression) in functions().items():
         spark = re.sub(
             rf"\b{name}\(([\w.]+)\)",

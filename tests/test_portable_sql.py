@@ -19,6 +19,7 @@ BAD = {
     "star exclude / replace": "select * exclude (a) from t",
     "asof": "select t.a from t asof join u on t.ts >= u.ts",
     "pivot": "pivot t on a using sum(b)",
+    "varchar": "select cast(a as varchar) as a from t",
     "from first": "select a from (from t)",
     "double colon": "select a::date from t",
     "quantile_cont": "select quantile_cont(a, 0.5) from t",

@@ -110,9 +110,9 @@ compared as (
 
 select
     cast($day as date) as day,
-    cast(source as varchar) as source,
-    cast(record_kind as varchar) as record_kind,
-    cast(field as varchar) as field,
+    cast(source as string) as source,
+    cast(record_kind as string) as record_kind,
+    cast(field as string) as field,
     cast(records as bigint) as records,
     cast(usual_records as double) as usual_records,
     cast(cast(records as double) / nullif(usual_records, 0) as double) as volume_ratio,
@@ -126,6 +126,6 @@ select
             when records >= 10
                 and fill_rate < usual_fill_rate - 0.1 - 3 * sqrt(usual_fill_rate * (1 - usual_fill_rate) / nullif(records, 0))
                 then 'field_lost'
-        end as varchar
+        end as string
     ) as finding
 from compared

@@ -9,7 +9,7 @@ with records as (
         coalesce(request_id, trace_id, source) as belongs_to,
         case record_kind
             when 'request' then ''
-            when 'retrieval' then coalesce(record_id, document_id || '#' || coalesce(cast(document_rank as varchar), ''))
+            when 'retrieval' then coalesce(record_id, document_id || '#' || coalesce(cast(document_rank as string), ''))
             else coalesce(record_id, record_digest)
         end as record_id,
         file_id,
@@ -52,13 +52,13 @@ winners as (
 
 select
     cast(lost.day as date) as day,
-    cast(lost.record_kind as varchar) as record_kind,
-    cast(lost.request_id as varchar) as request_id,
-    cast(case when lost.record_kind <> 'request' then lost.record_id end as varchar) as record_id,
-    cast(lost.file_id as varchar) as file_id,
+    cast(lost.record_kind as string) as record_kind,
+    cast(lost.request_id as string) as request_id,
+    cast(case when lost.record_kind <> 'request' then lost.record_id end as string) as record_id,
+    cast(lost.file_id as string) as file_id,
     cast(lost.record_number as bigint) as record_number,
     cast(won.day as date) as winner_day,
-    cast(won.file_id as varchar) as winner_file_id,
+    cast(won.file_id as string) as winner_file_id,
     cast(won.record_number as bigint) as winner_record_number
 from versions as lost
 inner join winners as won

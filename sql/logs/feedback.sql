@@ -99,16 +99,16 @@ by_trace as (
 
 select
     cast(landed.day as date) as day,
-    cast(landed.file_id as varchar) as file_id,
+    cast(landed.file_id as string) as file_id,
     cast(landed.record_number as bigint) as record_number,
-    cast(landed.source as varchar) as source,
+    cast(landed.source as string) as source,
     cast(landed.arrived_at as timestamp with time zone) as arrived_at,
     cast(landed.ts as timestamp with time zone) as ts,
     cast(
         case
             when by_request.request_day is not null then landed.request_id
             else coalesce(by_span.request_id, landed.request_id, by_trace.request_id)
-        end as varchar
+        end as string
     ) as request_id,
     cast(coalesce(by_request.request_day, by_span.request_day, by_trace.request_day) as date) as request_day,
     cast(
@@ -117,22 +117,22 @@ select
             when landed.request_id is null and by_trace.request_id is not null then 'matched'
             when by_trace.request_day is not null then 'trace'
             else 'orphan'
-        end as varchar
+        end as string
     ) as state,
-    cast(winners.record_id as varchar) as record_id,
-    cast(landed.trace_id as varchar) as trace_id,
-    cast(landed.conversation_token as varchar) as conversation_token,
-    cast(landed.user_token as varchar) as user_token,
-    cast(coalesce(tenants.tenant, landed.tenant_token) as varchar) as tenant,
-    cast(landed.team as varchar) as team,
-    cast(landed.feature as varchar) as feature,
-    cast(landed.environment as varchar) as environment,
-    cast(landed.feedback_kind as varchar) as feedback_kind,
-    cast(landed.feedback_name as varchar) as feedback_name,
+    cast(winners.record_id as string) as record_id,
+    cast(landed.trace_id as string) as trace_id,
+    cast(landed.conversation_token as string) as conversation_token,
+    cast(landed.user_token as string) as user_token,
+    cast(coalesce(tenants.tenant, landed.tenant_token) as string) as tenant,
+    cast(landed.team as string) as team,
+    cast(landed.feature as string) as feature,
+    cast(landed.environment as string) as environment,
+    cast(landed.feedback_kind as string) as feedback_kind,
+    cast(landed.feedback_name as string) as feedback_name,
     cast(landed.feedback_value as double) as feedback_value,
-    cast(landed.feedback_unit as varchar) as feedback_unit,
-    cast(landed.feedback_label as varchar) as feedback_label,
-    cast(landed.feedback_by as varchar) as feedback_by,
+    cast(landed.feedback_unit as string) as feedback_unit,
+    cast(landed.feedback_label as string) as feedback_label,
+    cast(landed.feedback_by as string) as feedback_by,
     cast(landed.may_store_text as boolean) as may_store_text,
     cast(landed.may_label as boolean) as may_label,
     cast(landed.may_train as boolean) as may_train

@@ -14,7 +14,7 @@ things as (
         record_kind,
         case when record_kind = 'request' then request_id else coalesce(request_id, '') || ':' || record_digest end as thing,
         count(*) as records,
-        max(case when arrived_at < cast(cast($day as date) + interval '36' hour as timestamp with time zone) then 1 else 0 end)
+        max(case when arrived_at < cast(cast($day as date) as timestamp with time zone) + interval '36' hour then 1 else 0 end)
             as timely,
         max(case when is_answered then 1 else 0 end) as answered,
         max(case when is_answered and provider is not null then 1 else 0 end) as with_provider,
@@ -49,8 +49,8 @@ things as (
 
 select
     cast($day as date) as day,
-    cast(source as varchar) as source,
-    cast(record_kind as varchar) as record_kind,
+    cast(source as string) as source,
+    cast(record_kind as string) as record_kind,
     cast(sum(records) as bigint) as records,
     cast(count(*) as bigint) as distinct_records,
     cast(sum(timely) as bigint) as timely_records,
