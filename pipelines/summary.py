@@ -109,8 +109,8 @@ def _notes(con: Any, night: Night) -> list[str]:
             notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
         if landed["passed_over"]:
             notes.append(
-                f"{len(landed['passed_over'])} links, pipes and the like in the landing folder are passed over, such as "
-                f"{landed['passed_over'][0]}; deliver files"
+                f"passed over in the landing folder, as no files (links, pipes …): {len(landed['passed_over'])}, "
+                f"such as {landed['passed_over'][0]}"
             )
         if landed["still_written"]:
             notes.append(

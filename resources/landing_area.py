@@ -37,7 +37,7 @@ class LandingError(RuntimeError):
 
 
 class FileNotReadable(RuntimeError):
-    """A file, or a folder of files, that is there and that this process may not read. Says which, and what to do."""
+    """A file, or a folder of files, that is there and that this process may not read. Says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,10 @@ class FolderArea:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise FileNotReadable(f"{candidate.path} cannot be read ({error.strerror}); let this user read it") from None
+            raise FileNotReadable(f"cannot be read ({error.strerror}); let this user read it") from None
         try:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
-                raise FileNotReadable(f"{candidate.path} is no file; deliver files by renaming them into the landing folder")
+                raise FileNotReadable("is no file any more; deliver files by renaming them into the landing folder")
         finally:
             os.close(opened)
         yield path
@@ -240,7 +240,9 @@ class ObjectArea:
     @contextmanager
     def local(self, candidate: Candidate, folder: Path) -> Iterator[Path]:
         files, root = self._opened
-        copy = folder / f"fetched{''.join(PurePosixPath(candidate.path).suffixes[-2:])}"
+        # A key may hold what no name of a file here can; how the copy is read is said by its extensions alone.
+        extensions = re.sub(r"[^A-Za-z0-9.]", "_", "".join(PurePosixPath(candidate.path).suffixes[-2:]))
+        copy = folder / f"fetched{extensions[-60:]}"
         try:
             os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             with self._reached("read"):

@@ -51,7 +51,11 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     files = contracts["logs.files"]
     specs = [dg.AssetCheckSpec(c.name, asset=asset_key(files.name), description=c.meaning) for c in files.checks]
     specs.append(
-        dg.AssetCheckSpec(ALL_READ, asset=asset_key(files.name), description="No file stopped the SQL of its format")
+        dg.AssetCheckSpec(
+            ALL_READ,
+            asset=asset_key(files.name),
+            description="Every file may be read, and stopped not the SQL of its format",
+        )
     )
 
     specs.append(
@@ -85,7 +89,12 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
             failing = store.rows(f"select path, count(*) from ({stored}) where {check.failing} group by path")
             yield result(files, check.name, {path: int(count) for path, count in failing})
 
-        yield result(files, ALL_READ, dict.fromkeys(report.failed, 1), {"sentences": list(report.failed.values())})
+        yield result(
+            files,
+            ALL_READ,
+            dict.fromkeys(report.failed, 1),
+            {"sentences": [f"{path}: {said}" for path, said in report.failed.items()]},
+        )
         limits = {source.name: source.quarantine_limit for source in warehouse.landing().sources.values()}
         bad = too_much(deliveries(store, clock.now() - timedelta(days=1)), limits)
         yield result(files, QUARANTINE_SHARE, bad, {"sentences": list(bad)})
