@@ -54,4 +54,4 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup nightly dev test proof check check-source bench docs
+.PHONY: help setup nightly dev test proof check check-source bench backup restore docs

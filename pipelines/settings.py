@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from resources.landing_area import LandingError, landing_area
+from resources.restore import RESTORED, RESTORING
 
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
@@ -64,6 +65,17 @@ class Settings:
 
     def check_folders(self) -> None:
         """Make the folders that are ours. Raises SettingsError for one that cannot be, or a landing place that is not."""
+        self.check_warehouse()
+        if self.landing_url:
+            try:
+                landing_area(self.landing_url).undeclared([])
+            except LandingError as error:
+                raise SettingsError(f"NOCTURNE_LANDING: {error}") from None
+        elif not self.is_own_landing and not self.landing.is_dir():
+            raise SettingsError(f"NOCTURNE_LANDING: {self.landing} is no folder; name the folder that holds your sources")
+
+    def check_warehouse(self) -> None:
+        """Make the home and the data folder. Raises SettingsError for one that cannot be, or that is half restored."""
         for name, folder in (("NOCTURNE_HOME", self.home), ("NOCTURNE_DATA", self.data)):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -72,13 +84,9 @@ class Settings:
                 raise SettingsError(problem) from error
             if not os.access(folder, os.W_OK):
                 raise SettingsError(f"{name}: {folder} cannot be written to; name another folder, or change its owner")
-        if self.landing_url:
-            try:
-                landing_area(self.landing_url).undeclared([])
-            except LandingError as error:
-                raise SettingsError(f"NOCTURNE_LANDING: {error}") from None
-        elif not self.is_own_landing and not self.landing.is_dir():
-            raise SettingsError(f"NOCTURNE_LANDING: {self.landing} is no folder; name the folder that holds your sources")
+        for begun in (self.data / RESTORING, self.data / RESTORED):
+            if begun.exists():
+                raise SettingsError(f"a restore was interrupted in {self.data}, or is going on; run `make restore` again")
 
     def prepare_instance(self) -> None:
         """Make DAGSTER_HOME a folder of this warehouse, with the local instance's configuration, unless it is set."""
