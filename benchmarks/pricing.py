@@ -113,7 +113,8 @@ def main() -> None:
             f"| `calc_price`, a call a request ({len(sampled):,}) | {theirs:,.0f} | |",
             "",
             f"**{charges / spent / theirs:.0f} × by charge, {ours / theirs:.0f} × by request.** A call gives one total of a "
-            "request; the SELECT gives each class of tokens a row, with its rate, both amounts, and the reason where it has none.",
+            "request; the SELECT gives each class of tokens a row, with its rate, both amounts, and the reason where it has "
+            "none.",
             "",
         ]
     )
