@@ -33,13 +33,21 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
 }
-_WRITER = WriterProperties(
-    compression="ZSTD",
-    compression_level=3,
-    max_row_group_size=122_880,
-    # Words do not repeat, and their smallest and largest say nothing but a person's secret.
-    column_properties={"text": ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")},
-)
+_FACT_ROWS, _TEXT_ROWS = 122_880, 16_384
+"""Rows of a row group. A writer holds one a day in memory: those of words are wide."""
+
+
+def _writer(contract: Contract) -> WriterProperties:
+    has_words = any(column.class_ == "text" for column in contract.columns)
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=3,
+        max_row_group_size=_TEXT_ROWS if has_words else _FACT_ROWS,
+        # Words do not repeat, and their smallest and largest say nothing but a person's secret.
+        column_properties={"text": ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")},
+    )
+
+
 _ARROW = {
     "VARCHAR": pa.string(),
     "BIGINT": pa.int64(),
@@ -186,7 +194,7 @@ class Table:
         """Rewrite the files of a day as one; the rows stay. Returns the number of files removed."""
         try:
             metrics = self._delta.optimize.compact(
-                partition_filters=[("day", "=", day.isoformat())], writer_properties=_WRITER
+                partition_filters=[("day", "=", day.isoformat())], writer_properties=_writer(self.contract)
             )
         except CommitFailedError as error:
             raise CommitConflict(f"{self.contract.name}: {error}") from error
@@ -212,7 +220,7 @@ class Table:
         )
         try:
             write_deltalake(
-                self._delta, rows, commit_properties=properties, writer_properties=_WRITER, schema_mode="merge", **options
+                self._delta, rows, commit_properties=properties, writer_properties=_writer(self.contract), schema_mode="merge", **options
             )
         except CommitFailedError as error:
             raise CommitConflict(f"{self.contract.name}: {error}") from error
