@@ -220,7 +220,12 @@ class Table:
         )
         try:
             write_deltalake(
-                self._delta, rows, commit_properties=properties, writer_properties=_writer(self.contract), schema_mode="merge", **options
+                self._delta,
+                rows,
+                commit_properties=properties,
+                writer_properties=_writer(self.contract),
+                schema_mode="merge",
+                **options,
             )
         except CommitFailedError as error:
             raise CommitConflict(f"{self.contract.name}: {error}") from error
