@@ -17,7 +17,8 @@ from pipelines.clock import WallClock
 from pipelines.jobs import jobs
 from pipelines.maintain import maintain
 from pipelines.progress import progress
-from pipelines.schedules import nightly_schedule
+from pipelines.retain import retain
+from pipelines.schedules import maintenance_schedule, nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
 from pipelines.settings import Settings
 from pipelines.validation import validation_sensor
@@ -33,6 +34,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             data_dir=str(settings.data),
             state_dir=str(settings.home),
             landing_dir=settings.landing_url or str(settings.landing),
+            owns_landing=settings.is_own_landing,
             memory_limit=settings.memory_limit,
         ),
         "clock": WallClock(
@@ -58,8 +60,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             published_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), maintain],
-        schedules=[nightly_schedule()],
+        jobs=[*run_jobs.values(), maintain, retain],
+        schedules=[nightly_schedule(), maintenance_schedule()],
         sensors=[landing_sensor(), night_sensor(run_jobs), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
         resources=dict(resources or build_resources(Settings.from_environment())),

@@ -1,10 +1,9 @@
-"""The `maintain` job: fewer ledger files, and files that nobody needs removed. Never while another run is in flight."""
+"""The `maintain` job: fewer ledger files, days closed, files that nobody needs removed. Never beside another run."""
 
 import dagster as dg
 
 from pipelines.clock import WallClock
-from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
-from pipelines.runs import Runs
+from pipelines.retain import PATIENT, close_days, refuse_while_in_flight
 from resources.maintenance import clear_staging, compact_ledgers, vacuum
 from resources.warehouse_resource import WarehouseResource
 
@@ -12,25 +11,35 @@ MAINTAIN = "maintain"
 
 
 @dg.op(
-    description="Compacts ledger days that lie in many files, then removes files older than the retention "
-    "that no snapshot names."
+    out=dg.Out(dg.Nothing),
+    retry_policy=PATIENT,
+    description="Clears what killed runs left in staging, and rewrites ledger days that lie in many files as one.",
 )
-def keep_house(context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock) -> None:
-    """Raises Failure while another run is in flight: it may be reading what would be removed."""
-    for job in (LAND, COMPUTE, PUBLISH, VALIDATE):
-        if Runs(context.instance, job).is_in_flight():
-            raise dg.Failure(f"a {job} run is in flight; start {MAINTAIN} again when it has ended", allow_retries=True)
-    store = warehouse.store()
-    clear_staging(store)
-    compacted = compact_ledgers(store)
+def fewer_files(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
+    """Raises Failure while a run of the night is in flight."""
+    refuse_while_in_flight(context)
+    clear_staging(warehouse.store())
+    compacted = compact_ledgers(warehouse.store())
+    context.log.info(f"{compacted} files compacted")
+    context.add_output_metadata({"files_compacted": compacted})
+
+
+@dg.op(
+    ins={"start": dg.In(dg.Nothing)},
+    retry_policy=PATIENT,
+    description="Removes files older than the longest session that no snapshot names, and the snapshots older than it.",
+)
+def remove_unneeded(context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock) -> None:
+    """Raises Failure while a run of the night is in flight."""
+    refuse_while_in_flight(context)
     removed = vacuum(warehouse.publisher(), clock.now())
-    context.log.info(f"{compacted} files compacted, {removed.table_files} files and {removed.snapshots} snapshots removed")
+    context.log.info(f"{removed.table_files} files and {removed.snapshots} snapshots removed")
+    context.add_output_metadata({"files_removed": removed.table_files, "snapshots_removed": removed.snapshots})
 
 
 @dg.job(
     name=MAINTAIN,
-    description="Compact and vacuum. Safe at any time: a kill leaves every table and snapshot whole.",
-    op_retry_policy=dg.RetryPolicy(max_retries=5, delay=120),
+    description="Compact, retain and vacuum. Safe at any time: a kill leaves every table and snapshot whole.",
 )
 def maintain() -> None:
-    keep_house()
+    remove_unneeded(close_days(fewer_files()))

@@ -1,11 +1,16 @@
-"""The nightly schedule: land what came. The night sensor takes it from there: stale days, then publishing."""
+"""The nightly schedule: land what came. The night sensor takes it from there: stale days, then publishing.
+
+And the schedule of maintenance, after the night."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 from pipelines.jobs import LAND
+from pipelines.maintain import MAINTAIN
 from resources.calendar import calendar
+
+HOURS_AFTER_THE_NIGHT = 3
 
 
 def nightly_schedule() -> dg.ScheduleDefinition:
@@ -17,4 +22,16 @@ def nightly_schedule() -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Lands the night's files. The `night` sensor then computes the days that became stale, and publishes.",
+    )
+
+
+def maintenance_schedule() -> dg.ScheduleDefinition:
+    """Every day, HOURS_AFTER_THE_NIGHT hours after the night began."""
+    return dg.ScheduleDefinition(
+        name="maintenance",
+        job_name=MAINTAIN,
+        cron_schedule=f"30 {(calendar().nightly_hour_utc + HOURS_AFTER_THE_NIGHT) % 24} * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Compacts, closes days by retention, and removes files that no snapshot needs.",
     )

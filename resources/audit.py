@@ -38,28 +38,41 @@ def append(
     store: Store, action: str, subject: str, details: Mapping[str, Any], now: datetime, actor: str = "nocturne"
 ) -> bool:
     """Record an act once: an act already recorded for this subject is left alone. True if it was recorded now."""
+    return append_all(store, action, {subject: details}, now, actor) == 1
+
+
+def append_all(
+    store: Store, action: str, subjects: Mapping[str, Mapping[str, Any]], now: datetime, actor: str = "nocturne"
+) -> int:
+    """Record an act on each of some subjects (with details) once, in one commit. The number recorded now."""
     contract = store.contracts[AUDIT]
     while True:
         table = store.open(AUDIT)
         chain = entries(store)
-        if any(e["action"] == action and e["subject"] == subject for e in chain):
-            return False
-        last = chain[-1] if chain else None
-        row: dict[str, Any] = {
-            "day": now.date(),
-            "seq": last["seq"] + 1 if last else 1,
-            "recorded_at": now.astimezone(UTC),
-            "action": action,
-            "subject": subject,
-            "actor": actor,
-            "details": json.dumps(dict(details), sort_keys=True),
-            "prev_digest": last["digest"] if last else GENESIS,
-        }
-        row["digest"] = chain_digest(row["prev_digest"], row)
-        rows = pa.Table.from_pylist([row], schema=arrow_schema(contract)).to_reader()
+        recorded = {e["subject"] for e in chain if e["action"] == action}
+        seq, digest = (chain[-1]["seq"], chain[-1]["digest"]) if chain else (0, GENESIS)
+        rows: list[dict[str, Any]] = []
+        for subject, details in subjects.items():
+            if subject in recorded:
+                continue
+            row = {
+                "day": now.date(),
+                "seq": seq + 1,
+                "recorded_at": now.astimezone(UTC),
+                "action": action,
+                "subject": subject,
+                "actor": actor,
+                "details": json.dumps(dict(details), sort_keys=True),
+                "prev_digest": digest,
+            }
+            seq, digest = seq + 1, chain_digest(digest, row)
+            rows.append(row | {"digest": digest})
+        if not rows:
+            return 0
+        content = pa.Table.from_pylist(rows, schema=arrow_schema(contract)).to_reader()
         try:
-            if table.append_numbered("audit", row["seq"], rows, {"audit": row["seq"]}):
-                return True
+            if table.append_numbered("audit", seq, content, {"audit": seq}):
+                return len(rows)
         except CommitConflict:
             continue
 

@@ -1,7 +1,7 @@
 """The HMAC keyring: turns people's ids into pseudonyms that only this installation can make again.
 
 Here belong the key file, its permissions and the token formula, in Python and as pads for SQL. Which columns become
-tokens is the contract's business (`resources/record_typing.py`).
+tokens is the contract's business (`resources/record_typing.py`); which keys the ledger knows, key_record.py's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,17 +48,22 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Keyring:
-    """One key. Equal (kind, value) pairs get equal tokens under it, and nobody without it can tell whose they are."""
+    """The current key. Equal (kind, value) pairs get equal tokens under it; nobody without it can tell whose they are.
+
+    `retired` are the keys that it replaced, newest first: they make no pseudonyms any more, but find those they made.
+    """
 
     key_id: str
     key: bytes = field(repr=False)
+    retired: tuple[Keyring, ...] = ()
 
     @classmethod
-    def open(cls, folder: Path, expect_key_id: str | None = None) -> Keyring:
+    def open(cls, folder: Path, expect_key_id: str | None = None, earlier: Sequence[str] = ()) -> Keyring:
         """The keyring of `folder`; made there, once, when there is none and no pseudonyms exist yet.
 
-        `expect_key_id` is the key that the ledger's pseudonyms were made with (None while there are none). Raises
-        KeyringError where that key is not there: a new one would cut every person's history in two, silently.
+        `expect_key_id` is the newest key that the ledger's pseudonyms were made with (None while there are none),
+        `earlier` those before it. Raises KeyringError where one of them is not there: a new one would cut every
+        person's history in two, silently. A newer key than the ledger knows is one whose rotation was cut short.
         """
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -71,14 +76,34 @@ class Keyring:
                         "keys folder from its backup. If the key is lost for good, old and new pseudonyms cannot be "
                         "joined: empty the warehouse and land its files again under a new key."
                     )
-                _create(path)
+                _write(path, [_new_key()])
             keyring = _read(path)
-        if expect_key_id is not None and keyring.key_id != expect_key_id:
-            raise KeyringError(
-                f"{path} holds key {keyring.key_id}, but the ledger's pseudonyms were made with key {expect_key_id}. "
-                f"Restore the keys folder that holds {expect_key_id}, or point NOCTURNE_HOME at the home it belongs to."
-            )
+        for wanted in (expect_key_id, *earlier):
+            if wanted is not None and wanted not in keyring.key_ids:
+                held = ", ".join(keyring.key_ids)
+                raise KeyringError(
+                    f"{path} holds key {held}, but the ledger's pseudonyms were made with key {wanted}. "
+                    f"Restore the keys folder that holds {wanted}, or point NOCTURNE_HOME at the home it belongs to."
+                )
         return keyring
+
+    @classmethod
+    def rotate(cls, folder: Path) -> Keyring:
+        """A new key takes the place of the current one, which stays in the ring. Raises KeyringError as open() does."""
+        path = folder / KEY_FILE
+        with _locked(folder):
+            keyring = _read(path)
+            _write(path, [*((k.key_id, k.key) for k in reversed((keyring, *keyring.retired))), _new_key()])
+            return _read(path)
+
+    @property
+    def key_ids(self) -> list[str]:
+        """All keys of the ring, the oldest first."""
+        return [key.key_id for key in reversed((self, *self.retired))]
+
+    def tokens(self, kind: str, value: str) -> list[str]:
+        """The pseudonyms of a value under every key, the current one first: under which it may stand in the ledger."""
+        return [key.token(kind, value) for key in (self, *self.retired)]
 
     def token(self, kind: str, value: str) -> str:
         """The pseudonym of a value: `<key_id>.<32 hex characters>`. `kind` keeps equal ids of two kinds apart."""
@@ -94,10 +119,14 @@ class Keyring:
         return bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block)
 
 
-def _create(path: Path) -> None:
-    key = secrets.token_bytes(KEY_BYTES)
-    content = {"key_id": secrets.token_hex(4), "key": key.hex(), "fingerprint": _fingerprint(key)}
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode(), mode=0o600)
+def _new_key() -> tuple[str, bytes]:
+    return secrets.token_hex(4), secrets.token_bytes(KEY_BYTES)
+
+
+def _write(path: Path, keys: Sequence[tuple[str, bytes]]) -> None:
+    """Write the ring, oldest key first."""
+    entries = [{"key_id": key_id, "key": key.hex(), "fingerprint": _fingerprint(key)} for key_id, key in keys]
+    write_atomically(path, (json.dumps({"keys": entries}, indent=2) + "\n").encode(), mode=0o600)
 
 
 def _read(path: Path) -> Keyring:
@@ -107,9 +136,16 @@ def _read(path: Path) -> Keyring:
     damaged = f"{path} is damaged. Restore the keys folder from its backup; do not delete it, pseudonyms depend on it"
     try:
         content = json.loads(path.read_bytes())
-        key_id, key, fingerprint = str(content["key_id"]), bytes.fromhex(content["key"]), str(content["fingerprint"])
-    except (ValueError, KeyError, TypeError):
+        # A file with one key and no list was written before keys could be rotated.
+        entries = content.get("keys", [content])
+        keys = [(str(e["key_id"]), bytes.fromhex(e["key"]), str(e["fingerprint"])) for e in entries]
+    except (AttributeError, ValueError, KeyError, TypeError):
         raise KeyringError(f"{damaged}.") from None  # the cause would quote the key
-    if len(key) != KEY_BYTES or not hmac.compare_digest(_fingerprint(key), fingerprint):
-        raise KeyringError(f"{damaged} (its key does not match its fingerprint).")
-    return Keyring(key_id=key_id, key=key)
+    if not keys:
+        raise KeyringError(f"{damaged}.")
+    retired: tuple[Keyring, ...] = ()
+    for key_id, key, fingerprint in keys:
+        if len(key) != KEY_BYTES or not hmac.compare_digest(_fingerprint(key), fingerprint):
+            raise KeyringError(f"{damaged} (its key does not match its fingerprint).")
+        retired = (Keyring(key_id, key), *retired)
+    return Keyring(retired[0].key_id, retired[0].key, retired[1:])

@@ -7,7 +7,6 @@ again, which appends nothing twice.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,10 +20,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources import audit, closed_days
+from resources import closed_days
 from resources.capture import CapturePolicy
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
+from resources.key_record import open_keyring
 from resources.keyring import Keyring
 from resources.landing_area import Candidate, FileNotReadable, landing_area
 from resources.record_typing import TypingFailed
@@ -39,6 +39,7 @@ from resources.unread_keys import CANONICAL, unread_keys
 from resources.warehouse import connect
 
 FILES = "logs.files"
+SIGHTING = "sighting.json"
 OF_THE_CONTENT = ("landed", "superseded")
 """States that say whether a file's records count. `copy` and `refused` speak of one path: the same bytes under a name
 that cannot be read take nothing away from the file that was."""
@@ -82,15 +83,6 @@ class LandingReport:
         return sum(file.state == state for file in self.files)
 
 
-@contextmanager
-def landing_lock(store: Store) -> Iterator[None]:
-    """One process at a time that puts rows into the ledger or closes its days."""
-    store.state.mkdir(parents=True, exist_ok=True)
-    with (store.state / ".landing.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 class Landing:
     """One landing area, a folder or a URL, with one sub-folder per source, feeding one warehouse."""
 
@@ -110,16 +102,12 @@ class Landing:
 
     def waiting(self) -> list[Candidate]:
         """Files of declared sources that logs.files does not know as they lie there now, not even as refused."""
-        known = {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states()}
+        known = {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self.states()}
         return [file for file in self.area.candidates(self.sources) if file.fate not in known]
 
     def keyring(self, now: datetime) -> Keyring:
-        """The key of this warehouse's pseudonyms; made at first use and named in the audit: a lost one is noticed."""
-        created = [e["subject"] for e in audit.entries(self.store) if e["action"] == "key_created"]
-        keyring = Keyring.open(self.store.state / "keys", created[-1] if created else None)
-        if not created:
-            audit.append(self.store, "key_created", keyring.key_id, {}, now)
-        return keyring
+        """The keys of this warehouse's pseudonyms (resources/key_record.py)."""
+        return open_keyring(self.store, now)
 
     @contextmanager
     def _rules(self, now: datetime) -> Iterator[StagingRules]:
@@ -143,7 +131,7 @@ class Landing:
         report = LandingReport(
             undeclared=self.area.undeclared(self.sources), passed_over=self.area.passed_over(self.sources)
         )
-        with landing_lock(self.store), self._rules(now) as rules:
+        with self.store.ledger_lock(), self._rules(now) as rules:
             report.files += self._settle_leftovers(now)
             known = self._known_fates()
             for listed in self.area.candidates(self.sources):
@@ -180,7 +168,8 @@ class Landing:
                     progress(landed)
         return report
 
-    def _states(self) -> list[dict[str, Any]]:
+    def states(self) -> list[dict[str, Any]]:
+        """All of logs.files, each file's states in order."""
         contract = self.store.contracts[FILES]
         names = [c.name for c in contract.columns]
         rows = self.store.rows(
@@ -190,10 +179,10 @@ class Landing:
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
         # A refused file is looked at again: its source may have been declared anew.
-        return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self._states() if s["state"] != "refused"}
+        return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self.states() if s["state"] != "refused"}
 
     def _land_file(self, file: Candidate, now: datetime, rules: StagingRules) -> LandedFile | None:
-        source, states = self.sources[file.source], self._states()
+        source, states = self.sources[file.source], self.states()
         sizes = frozenset(s["decompressed_bytes"] for s in _live_from(states, file.path))
         stage, unread = self._staged(file, source, now, rules, sizes)
         landed = self._enter(stage, file.path, source, states, now)
@@ -247,15 +236,16 @@ class Landing:
         """
         folder = self._stage_folder(file, source)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sighting = folder / "sighting.json"
+        sighting = folder / SIGHTING
         if not sighting.exists():
             write_atomically(sighting, json.dumps({"arrived_at": now.astimezone(UTC).isoformat()}).encode(), mode=0o600)
-        arrived_at = datetime.fromisoformat(json.loads(sighting.read_bytes())["arrived_at"])
+        arrived_at = sighted_at(folder)
         failpoint("land.sighted")
         try:
             stage = StagedFile.load(folder)
             has_sizes = prefix_sizes <= set(stage.prefix_digests) | {stage.decompressed_bytes}
-            if has_sizes and stage.key_id == rules.keyring.key_id:
+            # Rows that are in the ledger already have the key that they have.
+            if has_sizes and (stage.key_id == rules.keyring.key_id or self.is_begun(stage)):
                 return stage, []
         except StageIncomplete:
             pass  # The usual case: nothing was staged yet, or its writing was cut short.
@@ -266,10 +256,11 @@ class Landing:
         return stage, unread
 
     def _stage_folder(self, file: Candidate, source: Source) -> Path:
-        return self._stages / sha256(json.dumps([*file.fate, source.format]).encode()).hexdigest()[:32]
+        return self.stages / sha256(json.dumps([*file.fate, source.format]).encode()).hexdigest()[:32]
 
     @property
-    def _stages(self) -> Path:
+    def stages(self) -> Path:
+        """Where files lie between the landing area and the ledger, a folder each."""
         return self.store.staging / "landing"
 
     def _settle_leftovers(self, now: datetime) -> list[LandedFile]:
@@ -279,25 +270,25 @@ class Landing:
         taken away since, and rows stay uncounted, or counted as another reading of the bytes, if nothing says so.
         """
         settled: list[LandedFile] = []
-        if not self._stages.is_dir():
+        if not self.stages.is_dir():
             return settled
         usable = {self._stage_folder(file, self.sources[file.source]) for file in self.waiting()}
-        for folder in sorted(set(self._stages.iterdir()) - usable):
+        for folder in sorted(set(self.stages.iterdir()) - usable):
             try:
                 stage = StagedFile.load(folder)
             except StageIncomplete:
                 stage = None
-            if stage is not None and stage.source in self.sources and self._is_begun(stage):
-                landed = self._enter(stage, stage.path, self.sources[stage.source], self._states(), now)
+            if stage is not None and stage.source in self.sources and self.is_begun(stage):
+                landed = self._enter(stage, stage.path, self.sources[stage.source], self.states(), now)
                 if landed is not None:
                     settled.append(landed)
             else:
                 shutil.rmtree(folder)
         return settled
 
-    def _is_begun(self, stage: StagedFile) -> bool:
+    def is_begun(self, stage: StagedFile) -> bool:
         """Whether rows of the file are in the ledger, and logs.files does not say so yet."""
-        if any(s["file_id"] == stage.file_id and s["state"] in ("landed", "superseded") for s in self._states()):
+        if any(s["file_id"] == stage.file_id and s["state"] in ("landed", "superseded") for s in self.states()):
             return False
         return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, TEXTS, QUARANTINE))
 
@@ -351,6 +342,11 @@ _COUNTS = (
     "landed_by_day", "ignored_by_reason",
 )  # fmt: skip
 """What logs.files says of a file's rows; they were appended once, whatever would become of the bytes today."""
+
+
+def sighted_at(folder: Path) -> datetime:
+    """When the file of a stage was first seen."""
+    return datetime.fromisoformat(json.loads((folder / SIGHTING).read_bytes())["arrived_at"])
 
 
 def _live_from(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:

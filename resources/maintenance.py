@@ -89,7 +89,8 @@ def vacuum(publisher: Publisher, now: datetime, retention_hours: int = RETENTION
 
 
 def clear_staging(store: Store) -> None:
-    """Remove what killed runs left in staging; rejected rows stay for the person who looks into them."""
+    """Remove what killed runs left in staging and spilled; rejected rows stay for the person who looks into them."""
+    remove_files(path for path in (store.state / "spill").rglob("*") if path.is_file())
     if not store.staging.exists():
         return
     for folder in store.staging.iterdir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -69,6 +70,14 @@ class Store:
     def derived(self) -> list[Contract]:
         """Derived tables, inputs first."""
         return [c for c in self.contracts.values() if c.kind == "derived"]
+
+    @contextmanager
+    def ledger_lock(self) -> Iterator[None]:
+        """One process at a time that puts rows into the ledger, closes its days or changes its key; others wait."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / ".landing.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
     def by_day(self) -> list[Contract]:
         """Tables whose rows are stored by day, inputs first."""

@@ -11,12 +11,14 @@ import dagster as dg
 from resources import capture
 from resources.calendar import calendar
 from resources.clock import Clock
+from resources.closing import Retention
 from resources.contracts import SEEDS
 from resources.day_inputs import take_pins
 from resources.days import Pins
 from resources.landing import Landing
 from resources.process_mark import process_mark
 from resources.publishing import Publisher
+from resources.retention import HOLDS_FILE, RETENTION_FILE, load_holds, load_policy
 from resources.sources import SOURCES_FILE, load
 from resources.store import Store
 
@@ -37,11 +39,15 @@ def _birth(data: Path) -> int:
 
 
 class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """One warehouse: its tables (`data_dir`), its state (`state_dir`) and the folder or URL that logs land in."""
+    """One warehouse: its tables (`data_dir`), its state (`state_dir`) and the folder or URL that logs land in.
+
+    `owns_landing`: the landing folder is this project's own, and not a team's, so that retention may remove its files.
+    """
 
     data_dir: str
     state_dir: str
     landing_dir: str
+    owns_landing: bool = False
     memory_limit: str = "2GB"
     threads: int | None = None
     durable: bool = True
@@ -60,6 +66,13 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         sources = load(self.seeds / SOURCES_FILE.name)
         policy = capture.load(self.seeds / capture.CAPTURE_FILE.name)
         return Landing(self.store(), self.landing_dir, sources, calendar().start, policy)
+
+    def retention(self) -> Retention:
+        """Retention as the seeds declare it now. Raises RetentionError, SourceError and CaptureError for a faulty seed."""
+        policy = load_policy(self.seeds / RETENTION_FILE.name, self.store().contracts)
+        holds = load_holds(self.seeds / HOLDS_FILE.name)
+        own_landing = Path(self.landing_dir) if self.owns_landing else None
+        return Retention(self.publisher(), self.landing(), policy, holds, own_landing)
 
     @property
     def seeds(self) -> Path:

@@ -77,7 +77,7 @@ def land(house: House, url: str = URL) -> LandingReport:
 
 
 def states(house: House) -> list[tuple[str, str]]:
-    return [(f["path"], f["state"]) for f in Landing(house.store, URL, SOURCES, CALENDAR_START)._states()]
+    return [(f["path"], f["state"]) for f in Landing(house.store, URL, SOURCES, CALENDAR_START).states()]
 
 
 def test_objects_land_exactly_once_and_a_second_look_fetches_nothing(
@@ -229,7 +229,7 @@ def test_the_ledger_knows_an_object_by_its_path_below_the_url(house: House, buck
     bucket.put("gateway/a.jsonl", request("r1", DAY))
     land(house)
     (candidate,) = landing_area.landing_area(URL).candidates(["gateway"])
-    (state,) = Landing(house.store, URL, SOURCES, CALENDAR_START)._states()
+    (state,) = Landing(house.store, URL, SOURCES, CALENDAR_START).states()
     assert (state["path"], state["size_bytes"], state["modified_ns"]) == candidate.fate
 
 
