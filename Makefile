@@ -39,6 +39,9 @@ check: setup ## lint, layers and types
 bench: setup ## claims about speed, against named baselines
 	@$(PY) -W ignore -m benchmarks.nightly $(ARGS)
 
+rotate-key: setup ## make pseudonyms with a new key from now on; earlier ones stay for look-ups (docs/keys.md)
+	@$(PY) -W ignore -m pipelines.rotate_key
+
 check-source: setup ## how a log file would land: FILE=my.jsonl FORMAT=otlp, or SOURCE= for one of sources.yml
 	@test -n "$(FILE)" -a -n "$(FORMAT)$(SOURCE)" || { echo "usage: make check-source FILE=my.jsonl FORMAT=canonical (or SOURCE=gateway)" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),--format $(FORMAT))
@@ -54,4 +57,4 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup nightly dev test proof check check-source bench backup restore docs
+.PHONY: help setup nightly dev test proof check rotate-key check-source bench backup restore docs

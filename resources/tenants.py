@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import yaml
+
+from resources.keyring import Keyring
 
 
 class TenantError(ValueError):
@@ -28,3 +31,12 @@ def declared_tenants(path: Path) -> list[str]:
         if not options.get("pseudonymous", False):
             named.append(str(name))
     return named
+
+
+def tenant_rows(names: list[str], keyring: Keyring) -> pa.Table:
+    """The rows of logs.tenants: each name beside every pseudonym under which it may stand in the ledger."""
+    pairs = [(token, name) for name in names for token in keyring.tokens("tenant", name)]
+    return pa.table(
+        {"tenant_token": [token for token, _ in pairs], "tenant": [name for _, name in pairs]},
+        schema=pa.schema([("tenant_token", pa.string()), ("tenant", pa.string())]),
+    )

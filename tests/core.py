@@ -8,13 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from house import CALENDAR_START, SOURCES, House, all_contracts, price
 
 from resources.computing import DayOutcome
 from resources.contracts import Contract
 from resources.landing import Landing
 from resources.references import replace_reference
+from resources.tenants import tenant_rows
 
 LEDGER = ("logs.files", "logs.landed", "logs.texts", "logs.quarantine")
 REFERENCES = ("logs.tenants", "cost.prices", "cost.price_models")
@@ -56,9 +56,7 @@ def priced(house: House) -> House:
 def declare_tenants(house: House, *names: str) -> None:
     """Make logs.tenants what seeds/tenants.yml with these names would make it."""
     keyring = Landing(house.store, house.landing, SOURCES, CALENDAR_START).keyring(house.now)
-    rows = [{"tenant_token": keyring.token("tenant", name), "tenant": name} for name in names]
-    schema = pa.schema([("tenant_token", pa.string()), ("tenant", pa.string())])
-    replace_reference(house.store, "logs.tenants", pa.Table.from_pylist(rows, schema=schema))
+    replace_reference(house.store, "logs.tenants", tenant_rows(list(names), keyring))
 
 
 def day(text: str) -> date:

@@ -1,10 +1,11 @@
 """A process of its own that does a part of a night in a folder prepared with `crash_house`, to be killed or raced.
 
-    python tests/night_worker.py FOLDER night|write|maintain|read [--now T] [--days FIRST LAST] [--passes FILE]
+    python tests/night_worker.py FOLDER night|write|maintain|retain|rotate|read [--now T] [--days FIRST LAST] [--passes FILE]
 
 `night`: prices, landing, computing, publishing. `write`: computes and publishes a range of days under pins of its
-own. `read`: asks the published file until FOLDER/stop is there. It says `ready` when it is loaded and starts when a
-line comes in; a line of JSON at its end says what it did.
+own. `retain`: closes days as tests/retention_house.py says, then a night and a vacuum. `rotate`: a new key. `read`: asks the
+published file until FOLDER/stop is there. It says `ready` when it is loaded and starts when a line comes in; a line of JSON
+at its end says what it did.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
 from crash_house import NOW, crash_house, priced_anew  # noqa: E402
 from house import House  # noqa: E402
+from retention_house import RetentionHouse, retained_night  # noqa: E402
 from snapshot_laws import broken_laws  # noqa: E402
 
 from resources import maintenance  # noqa: E402
+from resources.key_record import rotate_key  # noqa: E402
 from resources.warehouse import open_published  # noqa: E402
 
 
@@ -94,7 +97,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("part", choices=["night", "write", "maintain", "read"])
+    parser.add_argument("part", choices=["night", "write", "maintain", "retain", "rotate", "read"])
     parser.add_argument("--now", default=NOW)
     parser.add_argument("--days", nargs=2, type=date.fromisoformat, default=(date.min, date.max))
     parser.add_argument("--passes", type=Path)
@@ -106,6 +109,8 @@ def main() -> None:
         "night": lambda: night(house),
         "write": lambda: write(house, *options.days),
         "maintain": lambda: maintain(house),
+        "retain": lambda: retained_night(RetentionHouse(options.folder, now=options.now)),
+        "rotate": lambda: {"key_id": rotate_key(house.store, house.now).key_id},
         "read": lambda: read(house),
     }
     print("ready", flush=True)

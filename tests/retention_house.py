@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class RetentionHouse(House):
         return Retention(self.publisher, self.area(), policy, holds, self.landing).run(self.now)
 
     def vacuum(self, hours: int = RETENTION_HOURS) -> None:
-        vacuum(self.publisher, self.now, hours)
+        vacuum(self.publisher, self.now + timedelta(minutes=1), hours)
 
     def pass_days(self, days: int) -> None:
         self.now += timedelta(days=days)
@@ -66,3 +66,14 @@ def said(request_id: str, day: str, **more: Any) -> dict[str, Any]:
     """A request at 10:00 of a day of 2026 that holds words."""
     words = {"prompt_text": f"the words of {request_id}", "tenant": "acme-corp", "user_id": f"user-{request_id}"}
     return request(request_id, f"2026-{day}T10:00:00Z", **words, **more)
+
+
+HOLD = Hold("matter-1", "dispute", date(2026, 11, 9), request=("r2",))
+
+
+def retained_night(house: RetentionHouse) -> dict[str, Any]:
+    """What `maintain` and the night after it do, with a hold on one request and no grace for files."""
+    done = house.retain([HOLD])
+    house.night()
+    house.vacuum(hours=0)
+    return {"rows": done.removed_rows, "files": done.landing_files, "held": len(done.held)}

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
 from assets.checks import result
 from assets.logs.quarantine_share import MIN_RECORDS, Delivery, too_much
@@ -16,7 +15,7 @@ from resources.contracts import Contract
 from resources.landing import LandedFile, LandingReport
 from resources.references import replace_reference
 from resources.store import Store
-from resources.tenants import declared_tenants
+from resources.tenants import declared_tenants, tenant_rows
 from resources.warehouse_resource import WarehouseResource
 
 ALL_READ = "every_file_could_be_typed"
@@ -118,9 +117,8 @@ def tenants_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     def tenants(context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]) -> Any:
         keyring = warehouse.landing().keyring(clock.now())
         names = declared_tenants(warehouse.seeds / "tenants.yml")
-        rows = [{"tenant_token": keyring.token("tenant", name), "tenant": name} for name in names]
-        table = pa.Table.from_pylist(rows, schema=pa.schema([("tenant_token", pa.string()), ("tenant", pa.string())]))
-        changed = replace_reference(warehouse.store(), "logs.tenants", table)
+        rows = tenant_rows(names, keyring)
+        changed = replace_reference(warehouse.store(), "logs.tenants", rows)
         return dg.MaterializeResult(
             asset_key=asset_key("logs.tenants"), metadata={"dagster/row_count": len(rows), "changed": changed}
         )

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from byte_scan import searched
 
 from resources.contracts import REPO
 from resources.store import Store
@@ -53,18 +52,6 @@ def lines() -> Iterator[str]:
         yield json.dumps(base | {"prompt_text": f"{everything} {WORD}"})[:-20]
         # Where capture is off.
         yield json.dumps({"ts": TS, "tenant": WORD, "prompt_text": f"{everything} {WORD}", "output_text": WORD})
-
-
-def searched(root: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file below a folder, as bytes; of Parquet also its values and statistics, unpacked."""
-    for path in root.rglob("*"):
-        if not path.is_file() or path.is_symlink():
-            continue
-        yield path, path.read_bytes()
-        if path.suffix == ".parquet":
-            table = pq.read_table(path)
-            texts = [str(column.to_pylist()) for column in table.columns if pa.types.is_string(column.type)]
-            yield path, " ".join([*texts, str(pq.read_metadata(path).to_dict())]).encode()
 
 
 def test_no_canary_is_anywhere_but_in_the_landing_folder(tmp_path: Path) -> None:
