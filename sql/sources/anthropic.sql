@@ -362,10 +362,11 @@ select
         coalesce(own.safety_output_verdict, case when answer.stop_reason = 'refusal' then 'block' end)
             as safety_output_verdict,
         coalesce(own.citation_count, case when not has_failed then cast(len(citations) as varchar) end) as citation_count,
-        nullif(cast(json_merge_patch(
+        -- Attributes that are no JSON are left to landing, which says so.
+        coalesce(try(nullif(cast(json_merge_patch(
             case when line.custom_id is null then '{}' else to_json({'custom_id': line.custom_id}) end,
             coalesce(own.attributes, '{}')
-        ) as varchar), '{}') as attributes,
+        ) as varchar), '{}')), own.attributes) as attributes,
         coalesce(own.system_text, case
             when starts_with(question.system, '"') then question.system ->> '$'
             else array_to_string(question.system ->> '$[*].text', chr(10))

@@ -371,8 +371,8 @@ yielded as (
             if(starts_with(pricing_tier, 'Flex'), 'flex', null)
         ) as service_tier,
         if(record_kind = 'request', if(json_valid(cost_text), cost_text ->> '$.total', null), null) as reported_cost_usd,
-        epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz)) / 1000 as latency_ms,
-        epoch_us(try_cast(first_token_time as timestamptz) - try_cast(ts as timestamptz)) / 1000 as time_to_first_token_ms,
+        try(epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz))) / 1000 as latency_ms,
+        try(epoch_us(try_cast(first_token_time as timestamptz) - try_cast(ts as timestamptz))) / 1000 as time_to_first_token_ms,
         if(record_kind = 'request' and end_time is null, 'false', null) as is_complete,
         case
             when record_kind is distinct from 'request' then null
@@ -447,7 +447,7 @@ yielded as (
         'retrieval' as record_kind,
         ts, trace_id, id as span_id, parent_id, conversation_id, user_id, tenant, team, feature, environment,
         id as record_id,
-        epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz)) / 1000 as latency_ms,
+        try(epoch_us(try_cast(end_time as timestamptz) - try_cast(ts as timestamptz))) / 1000 as latency_ms,
         coalesce(
             document ->> '$.id', document ->> '$.document_id', document ->> '$.document.id', document ->> '$.metadata.id',
             document ->> '$.metadata.document_id', document ->> '$.metadata.source'

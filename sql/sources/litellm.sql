@@ -115,7 +115,9 @@ calls as (
             json_object(
                 'api_base', d.api_base, 'call_type', d.call_type, 'model_group', d.model_group, 'model_id', d.model_id
             ),
-            concat('{', array_to_string(list_transform(d.request_tags, lambda tag: concat(
+            concat('{', array_to_string(list_transform(list_filter(
+                d.request_tags, lambda tag: tag is not null
+            ), lambda tag: concat(
                 to_json(trim(split_part(tag, ':', 1))), ':',
                 case when contains(tag, ':') then to_json(trim(substr(tag, instr(tag, ':') + 1))) else 'true' end
             )), ','), '}'),

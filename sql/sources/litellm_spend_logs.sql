@@ -44,7 +44,7 @@ used as (
     select
         *,
         m.error_information as failure,
-        from_json(coalesce(m.usage_object, m.additional_usage_values), '{
+        from_json(try(cast(coalesce(m.usage_object, m.additional_usage_values) as json)), '{
             "service_tier": "VARCHAR", "cache_read_input_tokens": "BIGINT", "cache_creation_input_tokens": "BIGINT",
             "prompt_tokens_details": {
                 "cached_tokens": "BIGINT", "cache_creation_tokens": "BIGINT", "cache_write_tokens": "BIGINT",
@@ -77,7 +77,9 @@ calls as (
             json_object(
                 'api_base', d.api_base, 'call_type', d.call_type, 'model_group', d.model_group, 'model_id', d.model_id
             ),
-            concat('{', array_to_string(list_transform(tags, lambda tag: concat(
+            concat('{', array_to_string(list_transform(list_filter(
+                tags, lambda tag: tag is not null
+            ), lambda tag: concat(
                 to_json(trim(split_part(tag, ':', 1))), ':',
                 case when contains(tag, ':') then to_json(trim(substr(tag, instr(tag, ':') + 1))) else 'true' end
             )), ','), '}'),
@@ -201,12 +203,12 @@ yielded as (
         case when contains(d.call_type, 'retrieve_batch') then 'true' end as is_batch,
         case when is_measured or not is_failure then d.spend end as reported_cost_usd,
         case when tool_name is null then
-            epoch_us(try_cast(d."endTime" as timestamptz) - try_cast(ts as timestamptz)) / 1000
+            try(epoch_us(try_cast(d."endTime" as timestamptz) - try_cast(ts as timestamptz))) / 1000
         end as latency_ms,
         -- Without a stream this is when the answer was whole.
         case when tool_name is null
             and try_cast(d."completionStartTime" as timestamptz) < try_cast(d."endTime" as timestamptz)
-            then epoch_us(try_cast(d."completionStartTime" as timestamptz) - try_cast(ts as timestamptz)) / 1000
+            then try(epoch_us(try_cast(d."completionStartTime" as timestamptz) - try_cast(ts as timestamptz))) / 1000
         end as time_to_first_token_ms,
         round(list_sum(list_transform(guardrails, lambda g: g.duration)) * 1000, 3) as filter_ms,
         round(list_sum(list_transform(m.vector_store_request_metadata, lambda s: s.end_time - s.start_time)) * 1000, 3)

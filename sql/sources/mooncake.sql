@@ -17,9 +17,10 @@ select
         when input_length is null then 'input_length: a number of tokens'
         when $start is null then 'start: when the trace began, in sources.yml'
     end as mismatch,
-    cast(
-        cast($start as timestamptz) + to_microseconds(cast(try_cast("timestamp" as double) * 1000 as bigint)) as varchar
-    ) as ts,
+    -- A number of milliseconds may lie beyond all times.
+    cast(try(
+        cast($start as timestamptz) + to_microseconds(cast(try_cast("timestamp" as double) * 1000 as bigint))
+    ) as varchar) as ts,
     input_length as uncached_input_tokens,
     output_length as output_tokens
 from requests

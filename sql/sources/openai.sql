@@ -480,11 +480,12 @@ select
         end) as safety_output_verdict,
         coalesce(own.citation_count, cast(coalesce(len(annotations), len(answer.choices[1].message.annotations)) as varchar))
             as citation_count,
-        nullif(cast(json_merge_patch(
+        -- Attributes that are no JSON are left to landing, which says so.
+        coalesce(try(nullif(cast(json_merge_patch(
             coalesce(question.metadata, answer.metadata, '{}'),
             case when line.custom_id is null then '{}' else to_json({'custom_id': line.custom_id}) end,
             coalesce(own.attributes, '{}')
-        ) as varchar), '{}') as attributes,
+        ) as varchar), '{}')), own.attributes) as attributes,
         coalesce(own.system_text, array_to_string(
             [question.instructions] || [t.text for t in said if t.role in ('system', 'developer')], chr(10)
         )) as system_text,

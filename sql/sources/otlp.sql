@@ -167,9 +167,11 @@ found as (
         span.parent_id,
         span.start_time as started,
         -- A table written by pandas has milliseconds since 1970.
-        coalesce(epoch_ns(try_cast(span.start_time as timestamptz)), try_cast(span.start_time as bigint) * 1000000)
+        -- Nanoseconds end in the year 2262.
+        try(coalesce(epoch_ns(try_cast(span.start_time as timestamptz)), try_cast(span.start_time as bigint) * 1000000))
             as started_ns,
-        coalesce(epoch_ns(try_cast(span.end_time as timestamptz)), try_cast(span.end_time as bigint) * 1000000) as ended_ns,
+        try(coalesce(epoch_ns(try_cast(span.end_time as timestamptz)), try_cast(span.end_time as bigint) * 1000000))
+            as ended_ns,
         coalesce(coalesce(span.status.status_code, span.status_code) = 'ERROR', false) as has_failed,
         case when span.attributes is not null then list_concat(map_entries(span.attributes), coalesce(flatten(list_transform(
             span.events, lambda e: list_filter(map_entries(e.attributes), lambda x: x.key in (
@@ -182,7 +184,7 @@ found as (
         end as entries,
         coalesce(span.resource.attributes, cast(map {} as map(varchar, varchar))) as r,
         list_transform(span.events, lambda e: {
-            'name': e.name, 'at_ns': epoch_ns(try_cast(e.timestamp as timestamptz)), 'a': e.attributes}) as events,
+            'name': e.name, 'at_ns': try(epoch_ns(try_cast(e.timestamp as timestamptz))), 'a': e.attributes}) as events,
         span.links[1].context.trace_id as link_trace_id,
         span.links[1].context.span_id as link_id
     from single

@@ -60,9 +60,8 @@ def test_a_copy_is_not_counted_again_and_days_and_sources_stand_for_themselves(h
     house.now += timedelta(days=1)
     house.deliver("c.jsonl", [request("late", "2026-11-09T10:00:00Z")])
     house.land()
-    found = {
-        (d.source, d.day.day): (d.records, d.quarantined) for d in deliveries(house.store, house.now - timedelta(days=1))
-    }
+    counted = deliveries(house.store, house.now - timedelta(days=1))
+    found = {(d.source, d.day.day): (d.records, d.quarantined) for d in counted}
     assert found == {("gateway", 10): (75, 18), ("gateway", 11): (1, 0), ("replacing", 10): (57, 0)}
     assert len(judged(house)) == 1
     house.now += timedelta(days=1)
@@ -97,7 +96,7 @@ def test_the_night_fails_with_a_sentence_and_publishes_the_rest(
     assert main(["--no-sample", "--no-validation"]) == 1
     said = capsys.readouterr().out
     assert "FAILED gateway: 24.0% of the 75 records that arrived on 2026-11-10 are in quarantine (limit 5.0%)" in said
-    assert "1 links, pipes and the like in the landing folder are passed over, such as gateway/link.jsonl" in said
+    assert "passed over in the landing folder, as no files (links, pipes …): 1, such as gateway/link.jsonl" in said
     assert "2026-11-08 │       57" in said
 
     monkeypatch.setenv("NOCTURNE_NOW", "2026-11-12T03:00:00")
