@@ -46,6 +46,10 @@ check-source: setup ## how a log file would land: FILE=my.jsonl FORMAT=otlp, or 
 	@test -n "$(FILE)" -a -n "$(FORMAT)$(SOURCE)" || { echo "usage: make check-source FILE=my.jsonl FORMAT=canonical (or SOURCE=gateway)" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),--format $(FORMAT))
 
+audit: setup ## known vulnerabilities of the pinned packages, as the package index knows them
+	@test -x .venv/audit/bin/pip-audit || { $(PY) -m venv .venv/audit && .venv/audit/bin/pip install -qq -c constraints.txt pip-audit==2.10.1; }
+	@$(PY) -m pipelines.audit .venv/audit/bin/pip-audit
+
 backup: setup ## the whole warehouse as one set: TO=/backups (or TO=x.tar.zst), KEYS_TO=/safe; ARGS="--keep 7"
 	@test -n "$(TO)" || { echo "usage: make backup TO=/backups [KEYS_TO=/safe] [ARGS=\"--keep 7\"]" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.backup --to "$(TO)" $(if $(KEYS_TO),--keys-to "$(KEYS_TO)") $(ARGS)
@@ -57,4 +61,4 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup nightly dev test proof check rotate-key check-source bench backup restore docs
+.PHONY: help setup nightly dev test proof check rotate-key check-source bench audit backup restore docs

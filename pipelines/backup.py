@@ -31,7 +31,7 @@ from resources.backup import (
     add_state,
     add_tables,
     held,
-    key_id,
+    key_ids,
     remove_old,
     save_keys,
     versions,
@@ -74,10 +74,9 @@ def make_backup(settings: Settings, options: Options, instance: dg.DagsterInstan
     with held(target.parent / ".nocturne-backup.lock", lambda: say("waiting for another backup")):
         while True:
             _wait_until_quiet(instance, deadline, say)
-            manifest = Manifest(name, now.isoformat(), str(store.state), options.with_text, key_id(store))
+            manifest = Manifest(name, now.isoformat(), str(store.state), options.with_text, key_ids(store))
             with ExitStack() as landing, suppress(NotStill), warehouse.publisher().lock():
-                lock = store.state / ".landing.lock"
-                landing.enter_context(held(lock, lambda: say("waiting until a landing has ended")))
+                landing.enter_context(store.ledger_lock())
                 with SetWriter(target, manifest) as writer:
                     before = (versions(store), _newest_run(instance))
                     _check_quiet(instance)
@@ -89,8 +88,8 @@ def make_backup(settings: Settings, options: Options, instance: dg.DagsterInstan
                     landing.close()
                     say(f"copying {len(before[0])} tables")
                     add_tables(writer, store, before[0], options.with_text, options.with_fingerprints, say)
-                    if options.keys_to is not None and manifest.key_id is not None:
-                        save_keys(store.state / KEYS, manifest.key_id, options.keys_to / name)
+                    if options.keys_to is not None and manifest.key_ids:
+                        save_keys(store.state / KEYS, manifest.key_ids, options.keys_to / name)
                     writer.finish()
                     break
             if time.monotonic() > deadline:
@@ -106,13 +105,13 @@ def make_backup(settings: Settings, options: Options, instance: dg.DagsterInstan
 
 
 def _about_keys(manifest: Manifest, options: Options) -> str:
-    if manifest.key_id is None:
+    if not manifest.key_ids:
         return "no pseudonyms were made yet: there is no key to keep"
     if options.keys_to is not None:
-        return f"key {manifest.key_id} is in {options.keys_to / manifest.name}: keep it where the set is not"
+        return f"key {', '.join(manifest.key_ids)} is in {options.keys_to / manifest.name}: keep it where the set is not"
     return (
-        f"the set holds no key. Without key {manifest.key_id} history cannot be joined to new rows: keep the keys folder "
-        "apart, in a safe or a secret store (--keys-to DIR copies it)"
+        f"the set holds no key. Without key {', '.join(manifest.key_ids)} history cannot be joined to new rows: keep the "
+        "keys folder apart, in a safe or a secret store (--keys-to DIR copies it)"
     )
 
 

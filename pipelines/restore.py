@@ -62,9 +62,9 @@ def restore(source: Path, settings: Settings, keys: Path | None, say: Say) -> Ma
 def _hints(manifest: Manifest, target: Target) -> list[str]:
     """What a person must still do before the next night."""
     hints = []
-    if manifest.key_id is not None and not (target.home / KEYS / KEY_FILE).exists():
+    if manifest.key_ids and not (target.home / KEYS / KEY_FILE).exists():
         hints.append(
-            f"no key was restored: put the keys folder that holds {manifest.key_id} at {target.home / KEYS} "
+            f"no key was restored: put the keys folder that holds {', '.join(manifest.key_ids)} at {target.home / KEYS} "
             "before the next night"
         )
     seeds = other_seeds(target, SEEDS)

@@ -76,9 +76,10 @@ class Settings:
 
     def check_warehouse(self) -> None:
         """Make the home and the data folder. Raises SettingsError for one that cannot be, or that is half restored."""
-        for name, folder in (("NOCTURNE_HOME", self.home), ("NOCTURNE_DATA", self.data)):
+        # The home holds keys, logs as they came and stages with words; analysts read the data.
+        for name, folder, mode in (("NOCTURNE_HOME", self.home, 0o700), ("NOCTURNE_DATA", self.data, 0o777)):
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True, mode=mode)
             except OSError as error:
                 problem = f"{name}: {folder} cannot be made ({error.strerror}); name a folder to write to"
                 raise SettingsError(problem) from error

@@ -27,6 +27,7 @@ from resources.contracts import SEEDS, Contract
 from resources.day_inputs import code_digest
 from resources.durable import sync_files, sync_path
 from resources.failpoints import failpoint
+from resources.key_record import CREATED, ROTATED
 from resources.keyring import KEY_FILE, Keyring
 from resources.publishing import DOOR, PUBLISHED, Publisher
 from resources.store import Store
@@ -55,12 +56,11 @@ def versions(store: Store) -> dict[str, int]:
     }
 
 
-def key_id(store: Store) -> str | None:
-    """The key that the pseudonyms were made with, as the audit names it; None where none were made."""
+def key_ids(store: Store) -> list[str]:
+    """The keys that the pseudonyms were made with, oldest first, as the audit names them."""
     if not store.tables.exists(store.contracts[audit.AUDIT]):
-        return None
-    created = [e["subject"] for e in audit.entries(store) if e["action"] == "key_created"]
-    return created[-1] if created else None
+        return []
+    return [e["subject"] for e in audit.entries(store) if e["action"] in (CREATED, ROTATED)]
 
 
 def shape(contract: Contract) -> str:
@@ -215,9 +215,9 @@ def _add_tree(writer: SetWriter, name: str, folder: Path, skipped: Set[Path] = f
             writer.add(inner, path)
 
 
-def save_keys(keys: Path, expected: str, target: Path) -> None:
-    """Copy the keys to a folder of their own, 0700 and 0600. Raises KeyringError where they are not the ones in use."""
-    Keyring.open(keys, expected)
+def save_keys(keys: Path, expected: Sequence[str], target: Path) -> None:
+    """Copy the keys to a folder of their own, 0700 and 0600. Raises KeyringError where one in use is not among them."""
+    Keyring.open(keys, expected[-1], expected[:-1])
     aside = target.with_name(f".{target.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     copy_keys(keys, aside)

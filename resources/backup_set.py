@@ -65,14 +65,14 @@ class StoredFile:
 @dataclass
 class Manifest:
     """What a set holds. Names are relative to the set: `data/…`, `home/…`, `seeds/…`; `folders` have permissions
-    (octal), `links` targets. `published` is the readers' manifest, 0 before the first; `key_id` the key of the
-    pseudonyms, which is not in the set; `home` where the state lay: MLflow names its artefacts by absolute paths."""
+    (octal), `links` targets. `published` is the readers' manifest, 0 before the first; `key_ids` the keys of the
+    pseudonyms, oldest first, which are not in it; `home` where the state lay: MLflow names artefacts by absolute paths."""
 
     name: str
     made_at: str
     home: str
     has_texts: bool = True
-    key_id: str | None = None
+    key_ids: list[str] = field(default_factory=list)
     published: int = 0
     tables: dict[str, TableMark] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)

@@ -74,8 +74,9 @@ def unpack(
     target.check_empty()
     _clear(target)
     try:
+        target.data.mkdir(parents=True, exist_ok=True)
         place = target.data / RESTORING
-        place.mkdir(parents=True, mode=0o700)
+        place.mkdir(mode=0o700)
         manifest = extract(source, place)
         say(f"{manifest.name}: {len(manifest.files):,} files are as they were backed up; reading the tables")
         (place / "data").mkdir(exist_ok=True)
@@ -87,7 +88,7 @@ def unpack(
         if (place / "seeds").exists():
             shutil.move(place / "seeds", place / "home" / SEEDS_OF_THE_SET)
         _relocate(manifest, place, target)
-        target.home.mkdir(parents=True, exist_ok=True)
+        target.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.move(place / "home", target.home / RESTORING)
         for folder in (target.home / RESTORING, place):
             _sync_tree(folder)
@@ -164,11 +165,11 @@ def _prove_tables(manifest: Manifest, store: Store, say: Callable[[str], None]) 
 
 
 def _take_keys(manifest: Manifest, keys: Path, place: Path, say: Callable[[str], None]) -> None:
-    if manifest.key_id is None:
+    if not manifest.key_ids:
         say("the warehouse had no pseudonyms, and needs no key")
         return
     copy_keys(keys_folder(keys, manifest.name), place)
-    Keyring.open(place, manifest.key_id)
+    Keyring.open(place, manifest.key_ids[-1], manifest.key_ids[:-1])
 
 
 def _relocate(manifest: Manifest, place: Path, target: Target) -> None:

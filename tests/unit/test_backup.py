@@ -235,13 +235,13 @@ def test_only_the_newest_sets_are_kept_and_nothing_else_is_touched(tmp_path: Pat
 
 def test_saved_keys_are_private_and_the_ones_in_use(tmp_path: Path) -> None:
     keyring = Keyring.open(tmp_path / "keys")
-    save_keys(tmp_path / "keys", keyring.key_id, tmp_path / "safe" / "monday")
+    save_keys(tmp_path / "keys", [keyring.key_id], tmp_path / "safe" / "monday")
     saved = keys_folder(tmp_path / "safe", "monday")
     assert Keyring.open(saved, keyring.key_id) == keyring
     assert [p.name for p in saved.iterdir() if p.suffix != ".lock"] == ["keyring.json"]
     assert {stat.S_IMODE(p.stat().st_mode) for p in (saved, saved / "keyring.json")} == {0o700, 0o600}
     with pytest.raises(KeyringError):
-        save_keys(tmp_path / "keys", "0badc0de", tmp_path / "safe" / "tuesday")
+        save_keys(tmp_path / "keys", ["0badc0de", keyring.key_id], tmp_path / "safe" / "tuesday")
     with pytest.raises(BackupError, match=r"holds no keyring\.json"):
         keys_folder(tmp_path, "sunday")
 
