@@ -22,7 +22,7 @@ DAY_AFTER = "2026-11-11T03:00:00"
 TABLES = [c.table for c in core_contracts().values() if c.kind == "derived"]
 NAMES = [
     name
-    for name in named_failpoints({"{contract.table}": TABLES, "{name.split('.')[1]}": ["landed", "quarantine"]})
+    for name in named_failpoints({"{contract.table}": TABLES, "{name.split('.')[1]}": ["landed", "texts", "quarantine"]})
     if not name.startswith(("backup.", "restore."))  # tests/e2e/test_backup.py
 ]
 MAINTENANCE = [name for name in NAMES if name.startswith(("compact.", "vacuum."))]

@@ -148,3 +148,26 @@ def test_a_group_that_appears_or_vanishes_is_restated_with_null(tmp_path: Path) 
     assert changes == [("rows", "1", None), ("tokens", "5", None), ("rows", None, "1"), ("tokens", None, "7")]
     assert all(isinstance(r, Restatement) for r in DayLog(table).restatements)
     assert DayLog(table).states[DAYS[0]].shown == "v7"
+
+
+def test_a_closed_day_keeps_its_version_until_its_rows_are_removed_and_stays_closed(tmp_path: Path) -> None:
+    table = small_table(tmp_path)
+    commit(table, DAYS[0], 1, "replaced", 1, count=2)
+    log = DayLog(small_table(tmp_path))
+    table.record_day(DAYS[0], 2, day_commit(DAYS[0], 2, "closed", {}, {}, reason="kept long enough"))
+    log.refresh()
+    state = log.states[DAYS[0]]
+    assert (state.closed, state.shown, state.rows) == ("kept long enough", "v1", 2)
+    assert state.inputs == state.tried != {}
+    table.replace_day(DAYS[0], rows(DAYS[0], 0), 3, day_commit(DAYS[0], 3, "removed", {}, {}, reason="kept long enough"))
+    log.refresh()
+    assert log.closed == {DAYS[0]: "kept long enough"}
+    assert (log.states[DAYS[0]].shown, log.states[DAYS[0]].rows, log.paths(DAYS[0])) == (None, 0, [])
+    assert log.states == DayLog(small_table(tmp_path)).states
+
+
+def test_a_day_that_was_never_computed_can_be_closed(tmp_path: Path) -> None:
+    table = small_table(tmp_path)
+    table.record_day(DAYS[1], 1, day_commit(DAYS[1], 1, "closed", {}, {}, reason="kept long enough"))
+    state = DayLog(table).states[DAYS[1]]
+    assert (state.closed, state.version, state.sequence) == ("kept long enough", None, 1)
