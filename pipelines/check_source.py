@@ -146,6 +146,8 @@ def main(arguments: list[str]) -> int:
             source = sources[options.source]
         else:
             if options.format not in formats():
+                if options.format == "mapped":
+                    raise SourceError("format mapped needs `columns`: declare the source, and give SOURCE instead of FORMAT")
                 known = ", ".join(formats())
                 raise SourceError(f"FORMAT is one of {known}, not {options.format!r}; a new one is a file in sql/sources/")
             source = Source("check", options.format)

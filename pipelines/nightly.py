@@ -34,10 +34,14 @@ from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
 from resources import terminal
 from resources.calendar import CalendarError
+from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
 from resources.landing_area import LandingError
 from resources.process_mark import process_mark
+from resources.redaction_seed import RedactionError
+from resources.redaction_seed import load as redaction_rules
+from resources.retention import RetentionError, load_holds, load_policy
 from resources.sources import SourceError
 from resources.sources import load as load_sources
 from resources.tenants import TenantError, declared_tenants
@@ -48,7 +52,8 @@ SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
-    CalendarError, ContractError, KeyringError, LandingError, PriceSeedError, SettingsError, SourceError, TenantError
+    CalendarError, CaptureError, ContractError, KeyringError, LandingError, PriceSeedError, RedactionError, RetentionError,
+    SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -86,6 +91,9 @@ class NightRun:
     def read_seeds(self) -> None:
         """Read what people edit before anything is done with it. Raises the error that says what is wrong where."""
         self.warehouse.landing()
+        redaction_rules(self.warehouse.seeds / "redaction.yml")
+        load_policy(self.warehouse.seeds / "retention.yml", contracts())
+        load_holds(self.warehouse.seeds / "legal_holds.yml")
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
 

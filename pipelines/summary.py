@@ -21,7 +21,8 @@ _DAYS = """
 select d.day, d.requests, d.duplicates, c.cost_usd, c.unpriced
 from governance.accounting as d
 left join (
-    select day, sum(contracted_amount) as cost_usd, sum(case when state = 'unpriced' then 1 else 0 end) as unpriced
+    select
+        day, sum(priced_contracted_amount) as cost_usd, count_if(state in ('unpriced', 'partly_priced')) as unpriced
     from cost.request_costs group by day
 ) as c on d.day = c.day
 where d.day <= $last_due_day
@@ -35,7 +36,7 @@ order by requests desc limit 5
 _REFUSED = "select path, reason from logs.files where state = 'refused' order by arrived_at desc, path limit 5"
 _NOTHING_LANDED = """
 select path, lines from logs.files
-where state = 'landed' and records_landed = 0 and lines_read + lines_refused > 0
+where state = 'landed' and records_landed = 0 and records_quarantined + lines_refused > 0
 order by arrived_at desc, path limit 5
 """
 _FINDINGS = """
@@ -122,7 +123,11 @@ def _notes(con: Any, night: Night) -> list[str]:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
     for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
         unmeasured = reason == "tokens_unmeasured"
-        remedy = "no token counts under the names of logs.landed" if unmeasured else "add it to warehouse/seeds/prices.yml"
+        remedy = "add it to warehouse/seeds/prices.yml"
+        if unmeasured:
+            remedy = "its records hold no token counts under the names that their format reads"
+        elif reason == "no_model":
+            remedy = "name the model in the log, or under `defaults` of its source in warehouse/seeds/sources.yml"
         notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
     undeclared = con.execute(_TENANTS).fetchall()[0][0]
     if undeclared:

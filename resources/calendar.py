@@ -7,9 +7,8 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from resources.contracts import SEEDS
+from resources.seed_yaml import SeedYamlError, read_seed
 
 
 class CalendarError(ValueError):
@@ -27,7 +26,10 @@ class Calendar:
 @cache
 def calendar(path: Path = SEEDS / "calendar.yml") -> Calendar:
     """The calendar of this checkout. Raises CalendarError."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        raw = read_seed(path)
+    except SeedYamlError as error:
+        raise CalendarError(str(error)) from error
     if not isinstance(raw, dict) or set(raw) != {"start", "nightly_hour_utc"}:
         raise CalendarError(f"{path.name} holds exactly two keys: start (a date) and nightly_hour_utc (0 to 23)")
     start, hour = raw["start"], raw["nightly_hour_utc"]

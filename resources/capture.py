@@ -6,15 +6,14 @@ that words which are not kept never leave the typing statement is record_typing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from resources.contracts import SEEDS
+from resources.seed_yaml import SeedYamlError, read_seed
 
 CAPTURE_FILE = SEEDS / "capture.yml"
 Mode = Literal["off", "sampled", "full"]
@@ -113,15 +112,24 @@ class CapturePolicy:
         return f"case when {' or '.join(always)} then 1.0 else {kept} end" if always else kept
 
 
-def load(path: Path = CAPTURE_FILE) -> CapturePolicy:
-    """The policy of a seed; without the file nothing is kept. Raises CaptureError."""
+def load(path: Path = CAPTURE_FILE, sources: Collection[str] | None = None) -> CapturePolicy:
+    """The policy of a seed; without the file nothing is kept. `sources` are those that a rule may name.
+
+    Raises CaptureError.
+    """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_seed(path)
     except FileNotFoundError:
         return CapturePolicy()
-    except yaml.YAMLError as error:
-        raise CaptureError(f"{path.name} is not YAML: {error}") from error
-    return parse(raw)
+    except SeedYamlError as error:
+        raise CaptureError(str(error)) from error
+    policy = parse(raw)
+    for number, rule in enumerate(policy.rules, 1):
+        unknown = set(rule.only.get("source", ())) - set(sources) if sources is not None else ()
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise CaptureError(f"capture.yml: rule {number} names source {names}, which sources.yml does not have")
+    return policy
 
 
 def parse(raw: Any) -> CapturePolicy:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -143,7 +145,8 @@ class Validator:
         return self.docs / "expectations" / place.with_name(f"{place.name}.html")
 
     def _make_context(self) -> AbstractDataContext:
-        import great_expectations as gx
+        with _without_spark():
+            import great_expectations as gx
         from great_expectations.data_context.types.base import (
             DataContextConfig,
             InMemoryStoreBackendDefaults,
@@ -188,6 +191,19 @@ def _folder(path: Path) -> dict[str, Any]:
 def _row_count(source: Any, query: str) -> int:
     with source.get_engine().connect() as connection:
         return int(connection.exec_driver_sql(f"select count(*) from ({query})").scalar_one())
+
+
+@contextmanager
+def _without_spark() -> Iterator[None]:
+    """Great Expectations imports pyspark where it is installed, whose client ends a process that Dagster has spawned."""
+    if "pyspark" in sys.modules:
+        yield
+        return
+    sys.modules["pyspark"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pyspark"]
 
 
 def _asked(expectation: Expectation, key: Sequence[str], number: int) -> Any:

@@ -178,8 +178,9 @@ class Landing:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
-        # A refused file is looked at again: its source may have been declared anew.
-        return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in self.states() if s["state"] != "refused"}
+        # What was refused, or landed nothing, is looked at again: its source may have been declared anew.
+        states = [s for s in self.states() if s["state"] != "refused" and not _landed_nothing(s)]
+        return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in states}
 
     def _land_file(self, file: Candidate, now: datetime, rules: StagingRules) -> LandedFile | None:
         source, states = self.sources[file.source], self.states()
@@ -201,9 +202,12 @@ class Landing:
                 return None
             rows = [self._row(stage, "refused", own, now)]
         else:
-            if newest is None:
+            if _landed_nothing(newest) and not stage.records_landed and any(s["path"] == relative for s in own):
+                shutil.rmtree(stage.folder)
+                return None
+            if newest is None or (_landed_nothing(newest) and stage.records_landed):
                 rows = [self._row(stage, "landed", own, now)]
-                self._append_stage(stage)
+                self._append_stage(stage, reading=1 + sum(s["state"] == "landed" for s in own))
             elif newest["state"] == "landed":
                 rows = [self._row(stage, "copy", own, now)]
             else:
@@ -288,18 +292,19 @@ class Landing:
 
     def is_begun(self, stage: StagedFile) -> bool:
         """Whether rows of the file are in the ledger, and logs.files does not say so yet."""
-        if any(s["file_id"] == stage.file_id and s["state"] in ("landed", "superseded") for s in self.states()):
-            return False
+        read = [s for s in self.states() if s["file_id"] == stage.file_id and s["state"] in OF_THE_CONTENT]
+        if read:
+            return _landed_nothing(read[-1]) and self.store.open(LANDED).has_appended(f"ingest:{stage.file_id}")
         return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, TEXTS, QUARANTINE))
 
-    def _append_stage(self, stage: StagedFile) -> None:
+    def _append_stage(self, stage: StagedFile, reading: int) -> None:
         for name, path, rows in (
             (LANDED, stage.landed_path, stage.records_landed),
             (TEXTS, stage.texts_path, stage.texts),
             (QUARANTINE, stage.quarantine_path, stage.records_quarantined + stage.lines_refused),
         ):
             if rows:
-                self._append(name, f"ingest:{stage.file_id}", 1, partial(stream_rows, path))
+                self._append(name, f"ingest:{stage.file_id}", reading, partial(stream_rows, path))
             failpoint(f"land.{name.split('.')[1]}_appended")
 
     def _record(self, stage: StagedFile, rows: list[dict[str, Any]]) -> None:
@@ -347,6 +352,11 @@ _COUNTS = (
 def sighted_at(folder: Path) -> datetime:
     """When the file of a stage was first seen."""
     return datetime.fromisoformat(json.loads((folder / SIGHTING).read_bytes())["arrived_at"])
+
+
+def _landed_nothing(state: dict[str, Any] | None) -> bool:
+    """Whether a file was read as something that it is not: its bytes may still land, once they are declared as they are."""
+    return state is not None and not state["records_landed"] and state["records_quarantined"] + state["lines_refused"] > 0
 
 
 def _live_from(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from resources.contracts import SEEDS
+from resources.seed_yaml import SeedYamlError, read_seed
 
 REDACTION_FILE = SEEDS / "redaction.yml"
 _KEYS = {"custom", "leave", "also", "names"}
@@ -54,11 +53,11 @@ class RedactionRules:
 def load(path: Path = REDACTION_FILE) -> RedactionRules:
     """The rules; a missing file means none. Raises RedactionError."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_seed(path)
     except FileNotFoundError:
         return RedactionRules()
-    except yaml.YAMLError as error:
-        raise RedactionError(f"{path.name} is not YAML: {error}") from error
+    except SeedYamlError as error:
+        raise RedactionError(str(error)) from error
     return parse(raw)
 
 

@@ -13,9 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from resources.contracts import SEEDS, Contract
+from resources.seed_yaml import SeedYamlError, read_seed
 
 RETENTION_FILE = SEEDS / "retention.yml"
 HOLDS_FILE = SEEDS / "legal_holds.yml"
@@ -149,11 +148,11 @@ def _names(where: str, key: str, value: Any) -> tuple[str, ...]:
 
 def _mapping(path: Path, keys: set[str], holds: str) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_seed(path)
     except FileNotFoundError:
         raise RetentionError(f"{path} is missing; restore it, nothing is removed without it") from None
-    except yaml.YAMLError as error:
-        raise RetentionError(f"{path.name} is not YAML: {error}") from error
+    except SeedYamlError as error:
+        raise RetentionError(str(error)) from error
     if not isinstance(raw, dict) or set(raw) != keys:
         raise RetentionError(f"{path.name} holds {holds}, and nothing else")
     return raw

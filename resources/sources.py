@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from resources import column_map
 from resources.contracts import SEEDS, SQL, Column, Contract, contracts
+from resources.seed_yaml import SeedYamlError, read_seed
 
 SOURCES_FILE = SEEDS / "sources.yml"
 FORMATS = SQL / "sources"
@@ -100,11 +99,11 @@ def formats(folder: Path = FORMATS) -> dict[str, Format]:
 def load(path: Path = SOURCES_FILE) -> dict[str, Source]:
     """All sources by sub-folder; raises SourceError with the entry, the fault and what is allowed."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_seed(path)
     except FileNotFoundError:
         raise SourceError(f"{path} is missing; write one entry per landing sub-folder under `sources:`") from None
-    except yaml.YAMLError as error:
-        raise SourceError(f"{path.name} is not YAML: {error}") from error
+    except SeedYamlError as error:
+        raise SourceError(str(error)) from error
     return parse(raw)
 
 

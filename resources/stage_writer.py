@@ -6,6 +6,7 @@ Here belongs how typed rows, words and bad records are written. Which rows they 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
@@ -31,6 +32,8 @@ IDS = frozenset({"request_id", "trace_id", "span_id", "parent_id", "record_id", 
 _DRAWN_ID = r"^([A-Za-z]+[_-])*[0-9a-f-]*[a-f][0-9a-f-]*$"
 """An id that a machine drew: hexadecimal, with a letter in it, so that it is no card or telephone number."""
 _DRAWN_ID_CHARACTERS = 16
+_REASON = re.compile(r"[a-z][a-z_]{0,63}")
+UNNAMED = "reason_is_not_a_word"
 MOST_NAMES = 100_000
 """So many clean names of a file are remembered."""
 
@@ -90,8 +93,18 @@ class StageWriter:
             by_day[entry["values"].isoformat()] += entry["counts"]
         self.stage.landed_by_day = dict(sorted(by_day.items()))
 
+    def words_for_people(self, texts: list[str]) -> list[str]:
+        """What a format's SQL says of documents, redacted: it may quote them."""
+        if self._redactor is None or not texts:
+            return texts
+        redacted, counts = self._redactor.redact_names(pa.array(texts, pa.string()))
+        self._count(counts)
+        said: list[str] = redacted.to_pylist()
+        return said
+
     def ignore(self, reasons: list[str]) -> None:
-        """Records that the format leaves out."""
+        """Records that the format leaves out. A reason that is not one word is a value, and is not stored."""
+        reasons = [reason if _REASON.fullmatch(reason) else UNNAMED for reason in reasons]
         self.stage.records_ignored += len(reasons)
         self.stage.ignored_by_reason = dict(sorted((Counter(self.stage.ignored_by_reason) + Counter(reasons)).items()))
 

@@ -185,7 +185,8 @@ def _type_batch(con: Connection, typing: RecordTyping, batch: Batch, writer: Sta
         at = np.flatnonzero(typed[FAULT].is_valid().to_numpy())
         at = at[np.argsort(record_numbers[at])]
         marks = typed.select([FAULT, MISMATCH]).take(pa.array(at)).to_pylist()
-        faults = [not_this_format(m[MISMATCH]) if m[FAULT] < 0 else typing.faults[m[FAULT]] for m in marks]
+        said = iter(writer.words_for_people([m[MISMATCH] for m in marks if m[FAULT] < 0]))
+        faults = [not_this_format(next(said)) if m[FAULT] < 0 else typing.faults[m[FAULT]] for m in marks]
         quarantine(of_document[at], record_numbers[at], faults)
         typed = typed.filter(typed[FAULT].is_null())
     if typed[IGNORED].null_count < len(typed):

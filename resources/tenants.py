@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import yaml
 
 from resources.keyring import Keyring
+from resources.seed_yaml import SeedYamlError, read_seed
 
 
 class TenantError(ValueError):
@@ -17,9 +17,9 @@ class TenantError(ValueError):
 def declared_tenants(path: Path) -> list[str]:
     """Names that may be shown, in file order; those declared pseudonymous left out. Raises TenantError."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise TenantError(f"{path.name} is not YAML: {error}") from error
+        raw = read_seed(path) or {}
+    except SeedYamlError as error:
+        raise TenantError(str(error)) from error
     tenants = raw.get("tenants") if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or set(raw) - {"tenants"} or not isinstance(tenants or {}, dict):
         raise TenantError(f"{path.name} holds one mapping: tenants, from name to options")

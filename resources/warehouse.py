@@ -70,6 +70,7 @@ def connect(spill: Path | None = None, memory_limit: str = "2GB", threads: int |
     con.execute("set autoinstall_known_extensions = false")
     con.execute("set autoload_known_extensions = false")
     con.execute("set preserve_insertion_order = false")
+    con.execute("set enable_progress_bar = false")
     if threads:
         con.execute("set threads = $threads", {"threads": threads})
     if spill:

@@ -64,7 +64,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def landing(self) -> Landing:
         """The landing area as the seeds declare it now. Raises SourceError and CaptureError for a faulty seed."""
         sources = load(self.seeds / SOURCES_FILE.name)
-        policy = capture.load(self.seeds / capture.CAPTURE_FILE.name)
+        policy = capture.load(self.seeds / capture.CAPTURE_FILE.name, sources)
         return Landing(self.store(), self.landing_dir, sources, calendar().start, policy)
 
     def retention(self) -> Retention:

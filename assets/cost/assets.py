@@ -6,7 +6,6 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
-import yaml
 
 from assets.cost.price_catalogue import price_tables
 from assets.cost.price_seeds import Override, PriceSeedError, parse_overrides
@@ -14,6 +13,7 @@ from assets.tables import asset_key, asset_spec
 from resources.contracts import Contract
 from resources.day_inputs import digest
 from resources.references import made_from, replace_reference
+from resources.seed_yaml import SeedYamlError, read_seed
 from resources.warehouse_resource import WarehouseResource
 
 PRICE_BOOK = ("cost.prices", "cost.price_models")
@@ -47,9 +47,9 @@ def prices_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
 def read_overrides(path: Path) -> list[Override]:
     """The overrides of seeds/prices.yml. Raises PriceSeedError, which names the file or the entry."""
     try:
-        return parse_overrides(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise PriceSeedError(f"{path.name} is not YAML: {error}") from error
+        return parse_overrides(read_seed(path))
+    except SeedYamlError as error:
+        raise PriceSeedError(str(error)) from error
 
 
 def _origin(seed: str) -> str:

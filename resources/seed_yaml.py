@@ -1,0 +1,41 @@
+"""Reading a seed: YAML that a person edits, where a key that stands twice is a slip and not a choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class SeedYamlError(ValueError):
+    """A file that is not YAML, or names a key twice; says the line."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """Safe, and strict about keys."""
+
+
+def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise SeedYamlError(f"names {key!r} twice, in line {key_node.start_mark.line + 1}; keep one of them")
+        seen.add(key)
+    return dict(yaml.CSafeLoader.construct_mapping(loader, node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_seed(path: Path) -> Any:
+    """The content of a seed. Raises FileNotFoundError, and SeedYamlError with the file's name."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except SeedYamlError as error:
+        raise SeedYamlError(f"{path.name} {error}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        # A value that looks like a date and is none is a ValueError of the date.
+        raise SeedYamlError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
