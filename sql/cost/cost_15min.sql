@@ -57,7 +57,13 @@ select
     cast(count(*) as bigint) as charges,
     cast(sum(requests) as bigint) as requests,
     cast(sum(quantity) as decimal(38, 0)) as quantity,
-    cast(coalesce(sum(case when state = 'unpriced' then quantity end), 0) as decimal(38, 0)) as unpriced_quantity,
+    cast(
+        case
+            -- What was not measured is unknown, and not nothing.
+            when count_if(state = 'unpriced') > 0 and count_if(state = 'unpriced' and quantity is not null) = 0 then null
+            else coalesce(sum(case when state = 'unpriced' then quantity end), 0)
+        end as decimal(38, 0)
+    ) as unpriced_quantity,
     cast(sum(list_amount) as decimal(38, 12)) as list_amount,
     cast(sum(contracted_amount) as decimal(38, 12)) as contracted_amount
 from charges
