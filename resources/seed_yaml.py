@@ -12,7 +12,7 @@ class SeedYamlError(ValueError):
     """A file that is not YAML, or names a key twice; says the line."""
 
 
-class _Loader(yaml.CSafeLoader):
+class _StrictSafeLoader(yaml.CSafeLoader):
     """Safe, and strict about keys."""
 
 
@@ -26,14 +26,14 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
     return dict(yaml.CSafeLoader.construct_mapping(loader, node, deep=True))
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_StrictSafeLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def read_seed(path: Path) -> Any:
     """The content of a seed. Raises FileNotFoundError, and SeedYamlError with the file's name."""
     text = path.read_text(encoding="utf-8")
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=_StrictSafeLoader)
     except SeedYamlError as error:
         raise SeedYamlError(f"{path.name} {error}") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -26,7 +26,7 @@ UNSAFE = {
     "tempfile.mktemp": "another process can take the name first",
     "tarfile.TarFile.extractall": "writes where the archive says",
 }
-_SAFE_LOADER = re.compile(r"\bC?SafeLoader\b")
+_SAFE_LOADER = re.compile(r"\b(C|_Strict)?SafeLoader\b")
 _STATEMENT = re.compile(
     r"(?is)^\s*\(?\s*(select\b|with\s+\w+\s+as\b|insert\s+into\b|update\s+\S+\s+set\b|delete\s+from\b|create\s|drop\s+\w+\s|"
     r"alter\s+table\b|comment\s+on\b|copy\s+\(|copy\s+\S+\s+(to|from)\b|attach\s|pragma\b|set\s+\w+\s*=|where\b|"

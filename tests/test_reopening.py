@@ -134,7 +134,7 @@ def test_sql_that_computes_something_else_replaces_what_differs_and_nothing_belo
     house.night()
     contracts = core_contracts()
     sql = contracts["logs.requests"].sql_path.read_text(encoding="utf-8")
-    shown = "cast(landed.region as varchar) as region"
+    shown = "cast(landed.region as string) as region"
     assert shown in sql
     contracts["logs.requests"] = with_sql(
         contracts["logs.requests"], tmp_path, sql.replace(shown, "cast(upper(landed.region) as varchar) as region")

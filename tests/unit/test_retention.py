@@ -284,7 +284,7 @@ def test_a_stage_that_nothing_came_of_is_made_anew_without_what_has_closed(
 ) -> None:
     house.deliver("staged.jsonl", [said("staged", "11-02")])
 
-    def stop(*_: Any) -> None:
+    def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
