@@ -1,4 +1,5 @@
-"""SQL + contract -> asset. A relational table needs no Python: this is all the Python that they share.
+"""SQL + contract -> asset. A relational table needs no Python: this is all the Python that they share. A table that SQL
+cannot compute brings one pure function (assets/python_tables.py) and is the same asset otherwise.
 
 Here belongs how a contract becomes a Dagster asset (dependencies, partition mapping, descriptions, columns) and the
 table of contents of its step. How a day is computed is resources/computing.py.
@@ -13,6 +14,7 @@ import dagster as dg
 
 from assets.checks import check_results, check_specs, rules
 from assets.partitions import daily
+from assets.python_tables import python_table
 from resources.clock import Clock
 from resources.computing import DayOutcome, compute_day
 from resources.contracts import CONTRACTS, Contract, ContractError
@@ -77,7 +79,7 @@ def asset_spec(contract: Contract, contracts: dict[str, Contract]) -> dg.AssetSp
         description=_description(contract),
         group_name=contract.question,
         owners=[contract.owner],
-        kinds=_KINDS[contract.kind],
+        kinds=_KINDS[contract.kind] if contract.is_sql or contract.kind != "derived" else {"python", "polars", "deltalake"},
         tags={"nocturne/kind": contract.kind},
         metadata={
             "dagster/column_schema": column_schema(contract),
@@ -105,7 +107,8 @@ def column_schema(contract: Contract) -> dg.TableSchema:
 
 def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     """The asset of a derived table: each day of the run brought up to date, with its checks."""
-    assert_reads(contract)
+    if contract.is_sql:
+        assert_reads(contract)
     table_rules = rules(contract)
 
     @dg.multi_asset(
@@ -122,9 +125,10 @@ def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.Assets
         store = warehouse.store()
         inputs = DayInputs(store, warehouse.pins(context, clock))
         first, last = (date.fromisoformat(key) for key in (context.partition_keys[0], context.partition_keys[-1]))
+        python = python_table(contract)
         outcomes = []
         for day in days_between(first, min(last, inputs.last_due_day)):
-            outcome = compute_day(store, contract, day, inputs, table_rules)
+            outcome = compute_day(store, contract, day, inputs, table_rules, python)
             outcomes.append(outcome)
             if outcome.outcome != "fresh":
                 context.log.info(f"{contract.name} {day}: {outcome.outcome}, {outcome.rows:,} rows")

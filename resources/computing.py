@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from resources.contracts import Contract
 from resources.day_inputs import DayInputs, Snapshot, is_newer
@@ -21,6 +21,7 @@ from resources.failpoints import failpoint
 from resources.store import Store
 from resources.table_store import CommitConflict
 from resources.warehouse import (
+    Connection,
     Rule,
     Verdict,
     check_rows,
@@ -38,6 +39,24 @@ MAX_CONFLICTS = 50
 
 OWN_DAY = "own_day"
 """The rule that no table can do without: a row of another day would be lost by the next replacement of that day."""
+
+
+@dataclass(frozen=True)
+class PythonTable:
+    """A table that SQL cannot compute: `function(day, **inputs)` gets each input as a polars DataFrame under its name
+    without the question, and returns a DataFrame of the contract's columns. `columns` limits what is read of an input.
+    """
+
+    function: Callable[..., Any]
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def rows(self, con: Connection, contract: Contract, day: date) -> Any:
+        """The day's rows as an Arrow table."""
+        inputs = {}
+        for name in contract.reads:
+            columns = ", ".join(self.columns.get(name, ())) or "*"
+            inputs[name.split(".")[1]] = con.sql(f"select {columns} from {name}").pl()
+        return self.function(day, **inputs).to_arrow()
 
 
 @dataclass(frozen=True)
@@ -75,8 +94,17 @@ def is_fresh(state: DayState | None, wanted: dict[str, str], every_day: bool = F
     return state.tried == wanted
 
 
-def compute_day(store: Store, contract: Contract, day: date, inputs: DayInputs, rules: Sequence[Rule]) -> DayOutcome:
+def compute_day(
+    store: Store,
+    contract: Contract,
+    day: date,
+    inputs: DayInputs,
+    rules: Sequence[Rule],
+    python: PythonTable | None = None,
+) -> DayOutcome:
     """Bring one day up to date with its inputs as `inputs` pins them. Running it twice equals running it once.
+
+    `python` computes the rows of a table that has no SQL.
 
     A day that retention has closed, or that reads one, counts as fresh whatever changed (resources/closed_days.py).
     Raises duckdb.Error where the table's SQL is wrong, RuntimeError after MAX_CONFLICTS refused commits.
@@ -90,7 +118,7 @@ def compute_day(store: Store, contract: Contract, day: date, inputs: DayInputs, 
         snapshot = inputs.snapshot(contract, day)
         if inputs.closed(contract, day) or is_fresh(state, snapshot.inputs, contract.every_day):
             return DayOutcome(day, "fresh", state.rows if state else 0)
-        outcome = _compute_and_commit(store, contract, day, inputs, rules, log, state, snapshot)
+        outcome = _compute_and_commit(store, contract, day, inputs, rules, python, log, state, snapshot)
         if outcome is not None:
             return outcome
     raise RuntimeError(
@@ -105,6 +133,7 @@ def _compute_and_commit(
     day: date,
     inputs: DayInputs,
     rules: Sequence[Rule],
+    python: PythonTable | None,
     log: DayLog,
     state: DayState | None,
     snapshot: Snapshot,
@@ -113,7 +142,11 @@ def _compute_and_commit(
     staged = store.staging / f"{os.getpid()}" / contract.question / contract.table / f"{day.isoformat()}.parquet"
     with store.connection() as con:
         define_inputs(con, snapshot.selects)
-        sql = contract.sql_path.read_text(encoding="utf-8")
+        if python is None:
+            sql = contract.sql_path.read_text(encoding="utf-8")
+        else:
+            con.register("computed_rows", python.rows(con, contract, day))
+            sql = "select * from computed_rows"
         stage_query(con, contract, sql, {"day": day.isoformat()}, staged)
         failpoint(f"compute.{contract.table}.staged")
         rows_sql = scan_staged(contract, staged)

@@ -131,6 +131,11 @@ class Contract:
         """Where its SELECT stands; `sql_file` is for tests that edit one."""
         return self.sql_file or SQL / self.question / f"{self.table}.sql"
 
+    @property
+    def is_sql(self) -> bool:
+        """Its rows are one SELECT. A derived table that is not is computed by assets/<question>/<table>.py."""
+        return self.sql_path.exists()
+
     def column(self, name: str) -> Column:
         for column in self.columns:
             if column.name == name:

@@ -6,6 +6,7 @@ derived tables as they are. The planner and the steps ask the same code, so that
 
 from __future__ import annotations
 
+import ast
 import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -41,21 +42,32 @@ def digest(*parts: str) -> str:
 
 
 def code_digest(contract: Contract) -> str:
-    """What computes the table: its SQL without comments, the macros used, columns, blocking checks, code_version."""
+    """What computes the table: its SQL without comments and the macros used, or its Python with all it imports of the
+    house; and columns, blocking checks, code_version."""
     columns = [f"{c.name} {c.type} {c.required} {c.values} {c.minimum} {c.maximum} {c.max_length}" for c in contract.columns]
     checks = [f"{c.name}: {c.failing}" for c in contract.checks if c.blocking]
     sql, python = "", ""
-    if contract.sql_path.exists():
+    if contract.is_sql:
         sql = strip_comments(contract.sql_path.read_text(encoding="utf-8"))
     else:
-        source = python_source(contract)
-        python = source.read_text(encoding="utf-8") if source.exists() else ""
+        python = "\x1f".join(path.read_text(encoding="utf-8") for path in python_sources(contract))
     return digest(sql, python, *macros_used(sql), *columns, *checks, ",".join(contract.key), contract.code_version)
 
 
-def python_source(contract: Contract) -> Path:
-    """The pure file that computes a table that is not SQL: assets/<question>/<table>.py."""
-    return REPO / "assets" / contract.question / f"{contract.table}.py"
+def python_sources(contract: Contract) -> list[Path]:
+    """The pure files that compute a table that is not SQL: assets/<question>/<table>.py, and those that it imports."""
+    found: list[Path] = []
+    waiting = [REPO / "assets" / contract.question / f"{contract.table}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.exists():
+            continue
+        found.append(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("assets."):
+                module = REPO.joinpath(*(node.module or "").split("."))
+                waiting += [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+    return sorted(found)
 
 
 def take_pins(store: Store, last_due_day: date) -> Pins:

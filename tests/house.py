@@ -15,6 +15,7 @@ from typing import Any
 from assets.checks import rules
 from assets.cost.price_catalogue import price_tables
 from assets.cost.price_seeds import parse_overrides
+from assets.python_tables import python_table
 from assets.tables import days_between
 from pipelines.planner import Plan, make_plan
 from resources.computing import DayOutcome, compute_day
@@ -99,7 +100,7 @@ class House:
             inputs = DayInputs(self.store, days.pins)
             for contract in self.store.derived():
                 for day in days_between(days.first, days.last):
-                    outcome = compute_day(self.store, contract, day, inputs, rules(contract))
+                    outcome = compute_day(self.store, contract, day, inputs, rules(contract), python_table(contract))
                     if outcome.outcome != "fresh":
                         done[contract.name, day] = outcome
         return done

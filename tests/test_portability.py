@@ -213,7 +213,7 @@ def plain_cell(value: Any) -> Any:
 
 
 WITHOUT_CASE = sorted(
-    {c.name for c in contracts().values() if c.kind in ("derived", "view")}
+    {c.name for c in contracts().values() if c.kind in ("derived", "view") and c.is_sql}
     - {f"{path.parent.parent.name}.{path.parent.name}" for path in CASES}
 )
 
