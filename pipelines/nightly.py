@@ -1,8 +1,9 @@
 """`make nightly`: one whole night in this process, with what it found and where to look.
 
 The same jobs, planner and warehouse as the schedule and the sensors; runs are recorded in the same Dagster instance.
-Exit status 1: a step failed, a check of a contract failed, or a file could not be typed. 2: it could not start. What Great
-Expectations finds in the rows once they are published is told, and changes no exit status.
+Exit status 1: a step failed, a check of a contract failed, or a file could not be typed. 2: it could not start, or the disk
+let it down between two steps. What Great Expectations finds in the rows once they are published is told, and changes no
+exit status.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pipelines.planner import Plan, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
-from resources import terminal
+from resources import disk_trouble, terminal
 from resources.calendar import CalendarError
 from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
@@ -198,9 +199,8 @@ class NightRun:
                 cause = event.step_failure_data.error
                 while cause is not None and cause.cause is not None:
                     cause = cause.cause
-                failures.append(
-                    f"{job}: step {event.step_key} failed: {cause.message.strip() if cause else 'no reason given'}"
-                )
+                reason = cause.message.strip() if cause else "no reason given"
+                failures.append(f"{job}: step {event.step_key} failed: {disk_trouble.explain(reason) or reason}")
         for check in result.get_asset_check_evaluations():
             if not check.passed and (check.severity == dg.AssetCheckSeverity.ERROR or not only_errors):
                 if sentences := check.metadata.get("sentences"):
@@ -278,6 +278,12 @@ def main(arguments: list[str] | None = None) -> int:
                 run.validate(instance)
     except COULD_NOT_START as error:
         print(f"nightly: {terminal.lines(str(error))}", file=sys.stderr)
+        return 2
+    except Exception as error:
+        trouble = disk_trouble.explain(str(error))
+        if trouble is None:
+            raise
+        print(f"nightly: {trouble}", file=sys.stderr)
         return 2
     night.seconds["whole"] = time.perf_counter() - started
     if options.report:

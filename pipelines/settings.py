@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
 
@@ -31,7 +31,8 @@ class Settings:
 
     NOCTURNE_HOME: state (landing, keys, staging, the Dagster instance). NOCTURNE_DATA: tables and the analysts' file.
     NOCTURNE_LANDING: the logs, one sub-folder a source; a folder, or a URL such as s3://bucket/logs, which is then
-    `landing_url`. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals.
+    `landing_url`. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals. NOCTURNE_RUN_HISTORY_DAYS: for how long
+    Dagster's record of ended runs is kept (pipelines/run_history.py).
     """
 
     home: Path
@@ -41,6 +42,7 @@ class Settings:
     settle_seconds: float
     memory_limit: str
     landing_url: str | None = None
+    run_history_days: int = 30
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -56,6 +58,7 @@ class Settings:
             settle_seconds=float(_checked("NOCTURNE_SETTLE_SECONDS", float, "a number of seconds such as 5") or 5),
             memory_limit=_checked("NOCTURNE_MEMORY_LIMIT", _size, "a size such as 2GB") or "2GB",
             landing_url=url if is_url else None,
+            run_history_days=int(_checked("NOCTURNE_RUN_HISTORY_DAYS", _days, "a whole number of days, 1 or more") or 30),
         )
 
     @property
@@ -92,9 +95,10 @@ class Settings:
     def prepare_instance(self) -> None:
         """Make DAGSTER_HOME a folder of this warehouse, with the local instance's configuration, unless it is set."""
         folder = Path(os.environ.setdefault("DAGSTER_HOME", str(self.home / "dagster")))
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (folder / "dagster.yaml").exists():
-            shutil.copyfile(INSTANCE_YAML, folder / "dagster.yaml")
+            # Whole or not at all: half a configuration would count as one.
+            write_atomically(folder / "dagster.yaml", INSTANCE_YAML.read_bytes(), mode=0o600)
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
@@ -127,6 +131,11 @@ def _checked(name: str, check: Callable[[str], object], takes: str) -> str | Non
     except ValueError as error:
         raise SettingsError(f"{name}={text!r} cannot be used; it takes {takes}") from error
     return text
+
+
+def _days(text: str) -> None:
+    if int(text) < 1:
+        raise ValueError(text)
 
 
 def _size(text: str) -> None:

@@ -50,6 +50,8 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
         failpoint("publish.file_half_written")
         for contract in store.contracts.values():
             _describe(con, contract)
+        # Closing writes the file as well, and says nothing where the disk is full: the file would be empty.
+        con.execute("checkpoint")
     finally:
         con.close()
     aside.chmod(0o444)
