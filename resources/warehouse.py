@@ -126,16 +126,17 @@ def strip_comments(sql: str) -> str:
 
 
 def macros_used(sql: str) -> list[str]:
-    """The definitions of the house's macros that a query calls, in file order."""
+    """The definitions of the house's macros that a query calls, itself or by another macro, in file order."""
     if not MACROS.exists():
         return []
     definitions = [strip_comments(d) for d in strip_comments(MACROS.read_text(encoding="utf-8")).split(";") if d.strip()]
-    used = []
-    for definition in definitions:
+    used: list[str] = []
+    # A macro calls only those above it.
+    for definition in reversed(definitions):
         name = re.search(r"macro (\w+)\s*\(", definition, flags=re.I)
-        if name and re.search(rf"\b{name.group(1)}\s*\(", sql, flags=re.I):
+        if name and re.search(rf"\b{name.group(1)}\s*\(", "\n".join((sql, *used)), flags=re.I):
             used.append(definition)
-    return used
+    return used[::-1]
 
 
 def load_macros(con: Connection) -> None:

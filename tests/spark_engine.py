@@ -17,7 +17,7 @@ import pyarrow as pa
 from resources.contracts import SQL, Contract
 from resources.warehouse import strip_comments
 
-_FUNCTION = re.compile(r"function (\w+)\((\w+) string\) returns string return (.*)", flags=re.DOTALL)
+_FUNCTION = re.compile(r"function (\w+)\(([^)]*)\)\s+returns \w+ return\s+(.*)", flags=re.DOTALL)
 TYPES = {
     "VARCHAR": "string", "BIGINT": "bigint", "INTEGER": "int", "DOUBLE": "double", "BOOLEAN": "boolean", "DATE": "date",
     "TIMESTAMPTZ": "timestamp", "TIMESTAMP": "timestamp",
@@ -25,23 +25,46 @@ TYPES = {
 """How Spark calls a contract's types; its timestamp is an instant, shown in the session's zone."""
 
 
-def functions() -> dict[str, tuple[str, str]]:
-    """{name: (parameter, expression)} of sql/_macros/spark.sql."""
+def functions() -> dict[str, tuple[list[str], str]]:
+    """{name: (parameters, expression)} of sql/_macros/spark.sql."""
     definitions = strip_comments((SQL / "_macros" / "spark.sql").read_text(encoding="utf-8")).split(";")
     found = [_FUNCTION.search(definition) for definition in definitions if definition.strip()]
-    return {match.group(1): (match.group(2), match.group(3).strip()) for match in found if match}
+    return {
+        match.group(1): ([part.split()[0] for part in match.group(2).split(",")], match.group(3).strip())
+        for match in found
+        if match
+    }
 
 
 def as_spark(sql: str) -> str:
     """A table's SELECT for Spark: the parameter's marker, and what Sail lacks: SQL functions."""
     spark = sql.rstrip().rstrip(";").replace("$day", ":day")
-    for name, (parameter, expression) in functions().items():
-        spark = re.sub(
-            rf"\b{name}\(([\w.]+)\)",
-            lambda call, e=expression, p=parameter: re.sub(rf"\b{p}\b", call.group(1), e),  # type: ignore[misc]
-            spark,
-        )
+    known = functions()
+    call = re.compile(rf"\b({'|'.join(known)})\(")
+    # A function may call another one, and a call stand in a comment: what is left over is searched from the start.
+    while found := call.search(strip_comments(spark)):
+        spark = strip_comments(spark)
+        arguments, end = _arguments(spark, found.end())
+        parameters, expression = known[found.group(1)]
+        given = dict(zip(parameters, arguments, strict=True))
+        pattern = rf"\b({'|'.join(parameters)})\b"
+        body = re.sub(pattern, lambda name, g=given: f"({g[name.group(1)]})", expression)  # type: ignore[misc]
+        spark = f"{spark[: found.start()]}({body}){spark[end:]}"
     return spark
+
+
+def _arguments(sql: str, start: int) -> tuple[list[str], int]:
+    """The arguments of a call whose bracket opens before `start`, and where it ends."""
+    arguments, depth, first = [], 0, start
+    for place in range(start, len(sql)):
+        sign = sql[place]
+        if depth == 0 and sign in ",)":
+            arguments.append(sql[first:place].strip())
+            first = place + 1
+            if sign == ")":
+                return arguments, first
+        depth += (sign == "(") - (sign == ")")
+    raise ValueError(f"a call is not closed: {sql[start - 20 : start + 40]}")
 
 
 class Spark:

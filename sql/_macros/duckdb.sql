@@ -1,4 +1,4 @@
--- The few functions that engines spell differently, under the name that the SQL of all questions uses.
+-- The few functions that engines spell differently, or that several questions share, under the name that all SQL uses.
 
 -- Is the pattern found anywhere in the text? (RE2)
 create or replace macro regexp_like(text_value, pattern) as regexp_matches(text_value, pattern);
@@ -7,3 +7,64 @@ create or replace macro regexp_like(text_value, pattern) as regexp_matches(text_
 create or replace macro dashed_model_date(model_name) as regexp_replace(
     model_name, '-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(-|:|$)', '-\1-\2-\3\4', 'g'
 );
+
+-- Start of the five minutes (UTC) that an instant lies in.
+create or replace macro five_minutes(moment) as time_bucket(interval '5 minutes', moment);
+
+-- A limit on the number of requests or tokens in a time turned the call away, whoever set the limit.
+create or replace macro is_rate_limited(http_status, error_code) as
+    coalesce(http_status = 429, false)
+    or coalesce(
+        regexp_matches(lower(error_code), '(^|[^0-9])429([^0-9]|$)|rate.?limit|too.?many.?requests|throttl|quota'), false
+    );
+
+-- Nobody answered in time.
+create or replace macro is_timeout(http_status, error_code) as
+    coalesce(http_status in (408, 504, 524), false)
+    or coalesce(regexp_matches(lower(error_code), 'time.?out|timed.?out|deadline.?exceeded'), false);
+
+-- May the service be judged by the request? Not where its failure is the caller's; a rate limit is never the caller's.
+create or replace macro is_valid_request(error_class, http_status, error_code) as
+    coalesce(error_class <> 'client', true) or is_rate_limited(http_status, error_code);
+
+-- An answer arrived, whole, and it is not an error.
+create or replace macro is_healthy(error_class, is_complete, finish_reason) as
+    error_class is null and coalesce(is_complete, true) and coalesce(finish_reason <> 'error', true);
+
+-- The logarithmic bin of a measured value: values of one bin are within 1 % of log_bin_value. Zero has a bin of its own
+-- below all others; NULL for what is below zero, which no duration is, and for NULL.
+create or replace macro log_bin(measured) as
+    case
+        when measured > 0 then cast(ceil(ln(least(measured, 1e300)) / ln(1.01e0 / 0.99e0)) as integer)
+        when measured = 0 then -100000
+    end;
+
+-- The value that stands for a bin of log_bin: gamma^bin * 2 / (1 + gamma), gamma = 1.01 / 0.99; 0 for the bin of zero.
+create or replace macro log_bin_value(bin) as
+    case when bin = -100000 then 0e0 else power(1.01e0 / 0.99e0, bin) * 0.99e0 end;
+
+-- The bounds of the 95 % interval (Wilson's score interval) of a share: `hits` of `trials`; NULL without trials.
+create or replace macro wilson_low(hits, trials) as
+    case
+        when trials > 0 and hits is not null then greatest(
+            0e0,
+            (
+                hits + 1.920729410347062e0
+                - 1.959963984540054e0 * sqrt(
+                    greatest(0e0, cast(hits as double) * (trials - hits) / nullif(cast(trials as double), 0)) + 0.960364705173531e0
+                )
+            ) / (trials + 3.841458820694124e0)
+        )
+    end;
+create or replace macro wilson_high(hits, trials) as
+    case
+        when trials > 0 and hits is not null then least(
+            1e0,
+            (
+                hits + 1.920729410347062e0
+                + 1.959963984540054e0 * sqrt(
+                    greatest(0e0, cast(hits as double) * (trials - hits) / nullif(cast(trials as double), 0)) + 0.960364705173531e0
+                )
+            ) / (trials + 3.841458820694124e0)
+        )
+    end;

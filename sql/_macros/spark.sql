@@ -5,3 +5,66 @@
 create or replace temporary function dashed_model_date(model_name string) returns string return regexp_replace(
     model_name, '-(20[0-9]{2})(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])(-|:|$)', '-$1-$2-$3$4'
 );
+
+-- Start of the five minutes (UTC) that an instant lies in.
+create or replace temporary function five_minutes(moment timestamp) returns timestamp return
+    timestamp_seconds(unix_timestamp(moment) - pmod(unix_timestamp(moment), 300));
+
+-- A limit on the number of requests or tokens in a time turned the call away, whoever set the limit.
+create or replace temporary function is_rate_limited(http_status int, error_code string) returns boolean return
+    coalesce(http_status = 429, false)
+    or coalesce(
+        regexp_like(lower(error_code), '(^|[^0-9])429([^0-9]|$)|rate.?limit|too.?many.?requests|throttl|quota'), false
+    );
+
+-- Nobody answered in time.
+create or replace temporary function is_timeout(http_status int, error_code string) returns boolean return
+    coalesce(http_status in (408, 504, 524), false)
+    or coalesce(regexp_like(lower(error_code), 'time.?out|timed.?out|deadline.?exceeded'), false);
+
+-- May the service be judged by the request? Not where its failure is the caller's; a rate limit is never the caller's.
+create or replace temporary function is_valid_request(error_class string, http_status int, error_code string)
+returns boolean return coalesce(error_class <> 'client', true) or is_rate_limited(http_status, error_code);
+
+-- An answer arrived, whole, and it is not an error.
+create or replace temporary function is_healthy(error_class string, is_complete boolean, finish_reason string)
+returns boolean return
+    error_class is null and coalesce(is_complete, true) and coalesce(finish_reason <> 'error', true);
+
+-- The logarithmic bin of a measured value: values of one bin are within 1 % of log_bin_value. Zero has a bin of its own
+-- below all others; NULL for what is below zero, which no duration is, and for NULL.
+create or replace temporary function log_bin(measured double) returns int return
+    case
+        when measured > 0 then cast(ceil(ln(least(measured, 1e300)) / ln(1.01e0 / 0.99e0)) as int)
+        when measured = 0 then -100000
+    end;
+
+-- The value that stands for a bin of log_bin: gamma^bin * 2 / (1 + gamma), gamma = 1.01 / 0.99; 0 for the bin of zero.
+create or replace temporary function log_bin_value(bin int) returns double return
+    case when bin = -100000 then 0e0 else power(1.01e0 / 0.99e0, bin) * 0.99e0 end;
+
+-- The bounds of the 95 % interval (Wilson's score interval) of a share: `hits` of `trials`; NULL without trials.
+create or replace temporary function wilson_low(hits bigint, trials bigint) returns double return
+    case
+        when trials > 0 and hits is not null then greatest(
+            0e0,
+            (
+                hits + 1.920729410347062e0
+                - 1.959963984540054e0 * sqrt(
+                    greatest(0e0, cast(hits as double) * (trials - hits) / nullif(cast(trials as double), 0)) + 0.960364705173531e0
+                )
+            ) / (trials + 3.841458820694124e0)
+        )
+    end;
+create or replace temporary function wilson_high(hits bigint, trials bigint) returns double return
+    case
+        when trials > 0 and hits is not null then least(
+            1e0,
+            (
+                hits + 1.920729410347062e0
+                + 1.959963984540054e0 * sqrt(
+                    greatest(0e0, cast(hits as double) * (trials - hits) / nullif(cast(trials as double), 0)) + 0.960364705173531e0
+                )
+            ) / (trials + 3.841458820694124e0)
+        )
+    end;
