@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,19 @@ _StrictSafeLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG
 
 def read_seed(path: Path) -> Any:
     """The content of a seed. Raises FileNotFoundError, and SeedYamlError with the file's name."""
+    return _read(path, lambda text: yaml.load(text, Loader=_StrictSafeLoader))
+
+
+def read_documents(path: Path) -> list[Any]:
+    """The documents of a seed that holds several, between lines of `---`; empty ones left out. Raises as read_seed does."""
+    documents = _read(path, lambda text: list(yaml.load_all(text, Loader=_StrictSafeLoader)))
+    return [document for document in documents if document is not None]
+
+
+def _read(path: Path, load: Callable[[str], Any]) -> Any:
     text = path.read_text(encoding="utf-8")
     try:
-        return yaml.load(text, Loader=_StrictSafeLoader)
+        return load(text)
     except SeedYamlError as error:
         raise SeedYamlError(f"{path.name} {error}") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -1,0 +1,1 @@
+"""Was it up, fast, within its promises?"""
