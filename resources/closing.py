@@ -235,10 +235,11 @@ class Retention:
 
         A hold brings nothing back: what was removed before it was listed is told.
         """
-        acts = [(e["action"], e["subject"]) for e in audit.entries(self.store)]
+        acts = {(e["action"], e["subject"]): e["recorded_at"] for e in audit.entries(self.store)}
         began, ended = ({s for action, s in acts if action == wanted} for wanted in (HELD, RELEASED))
         listed = {hold.id: hold for hold in holds}
-        if again := sorted(set(listed) & ended):
+        # One whose end was recorded after its last day is no other hold: the clock has stepped back, and it holds again.
+        if again := sorted(id_ for id_ in set(listed) & ended if acts[RELEASED, id_].date() <= listed[id_].until):
             raise RetentionError(f"the holds {', '.join(again)} have ended before; give a new hold an id of its own")
         late = {id_: gone for id_, hold in listed.items() if id_ not in began and (gone := self._gone_in(hold))}
         audit.append_all(self.store, TOO_LATE, {id_: {"gone": gone} for id_, gone in late.items()}, now)

@@ -194,7 +194,8 @@ class Landing:
     ) -> LandedFile | None:
         """Put a staged file into the ledger, and say there what became of it and of earlier files of its path."""
         earlier = _live_from(states, relative)
-        own = [s for s in states if s["file_id"] == stage.file_id]
+        # By number: a clock that stepped back has dated a later state earlier.
+        own = sorted((s for s in states if s["file_id"] == stage.file_id), key=lambda s: s["state_number"])
         newest = next((s for s in reversed(own) if s["state"] in OF_THE_CONTENT), None)
         if stage.is_refused:
             if any((s["state"], s["path"], s["reason"]) == ("refused", relative, stage.reason) for s in own):
@@ -294,7 +295,8 @@ class Landing:
         """Whether rows of the file are in the ledger, and logs.files does not say so yet."""
         read = [s for s in self.states() if s["file_id"] == stage.file_id and s["state"] in OF_THE_CONTENT]
         if read:
-            return _landed_nothing(read[-1]) and self.store.open(LANDED).has_appended(f"ingest:{stage.file_id}")
+            newest = max(read, key=lambda s: int(s["state_number"]))
+            return _landed_nothing(newest) and self.store.open(LANDED).has_appended(f"ingest:{stage.file_id}")
         return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, TEXTS, QUARANTINE))
 
     def _append_stage(self, stage: StagedFile, reading: int) -> None:
