@@ -35,31 +35,31 @@ INDICATORS: dict[str, Indicator] = {
     "availability": Indicator("valid requests", "availability", "gateway", "infrastructure", "page"),
     "error_rate": Indicator("valid requests", "availability", "gateway", "infrastructure"),
     "latency_ms": Indicator(
-        "healthy answers whose latency was measured", "latency", "model", "infrastructure", "page", ("lte",)
+        "healthy answers whose latency was measured", "latency", "provider", "infrastructure", "page", ("lte",)
     ),
     "time_to_first_token_ms": Indicator(
-        "healthy answers whose first token was timed", "latency", "model", "infrastructure", "page", ("lte",)
+        "healthy answers whose first token was timed", "latency", "provider", "infrastructure", "page", ("lte",)
     ),
-    "model_load_ms": Indicator("loads of a model", "latency", "model", "infrastructure", operators=("lte",)),
-    "window_truncation": Indicator("requests that say whether they were cut", "truncation", "application", "data"),
+    "model_load_ms": Indicator("loads of a model", "latency", "provider", "infrastructure", operators=("lte",)),
+    "window_truncation": Indicator("requests that say whether they were cut", "truncation", "prompt", "data"),
     "response_cache_hit": Indicator("look-ups in the response cache", "cost-spike", "gateway", "cost"),
-    "routing": Indicator("requests that name both routes", "misrouting", "gateway", "infrastructure"),
+    "routing": Indicator("requests that name both routes", "misrouting", "router", "infrastructure"),
     "safety_pass": Indicator("answers that the safety filter judged", "safety-filter-failure", "safety_filter", "safety"),
     "feedback": Indicator(
         "pieces of feedback of one name that carry a value",
         "hallucination-surge",
-        "model",
+        "provider",
         "model",
         operators=("lte", "gte"),
         is_named=True,
         is_sampled=True,
     ),
-    "cost_usd": Indicator("requests whose whole cost is known", "cost-spike", "billing", "cost", operators=("lte",)),
+    "cost_usd": Indicator("requests whose whole cost is known", "cost-spike", "spend", "cost", operators=("lte",)),
     "spend_usd_per_hour": Indicator(
-        "hours with a known cost", "cost-spike", "billing", "cost", operators=("lte",), is_by_hour=True
+        "hours with a known cost", "cost-spike", "spend", "cost", operators=("lte",), is_by_hour=True
     ),
     "hallucination": Indicator(
-        "labelled answers", "hallucination-surge", "model", "model", is_sampled=True, is_measured=False
+        "labelled answers", "hallucination-surge", "provider", "model", is_sampled=True, is_measured=False
     ),
     "retrieval_recall": Indicator(
         "labelled queries", "hallucination-surge", "retrieval", "data", is_sampled=True, is_measured=False
@@ -68,7 +68,7 @@ INDICATORS: dict[str, Indicator] = {
         "scored answers", "hallucination-surge", "retrieval", "data", is_sampled=True, is_measured=False
     ),
     "incident_feedback_coverage": Indicator(
-        "incidents", "hallucination-surge", "application", "compliance", is_measured=False
+        "incidents", "hallucination-surge", "prompt", "compliance", is_measured=False
     ),
-    "billing_anomalies": Indicator("days", "cost-spike", "billing", "cost", is_measured=False),
+    "billing_anomalies": Indicator("days", "cost-spike", "spend", "cost", is_measured=False),
 }
