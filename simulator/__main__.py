@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from simulator.dirt import NO_DIRT, Dirt
+from simulator.plans import PLANS, SIZES
 from simulator.sources import OTHER_NAMES
 from simulator.traffic import simulate
 
@@ -35,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--others", nargs="*", default=[], choices=OTHER_NAMES, metavar="SOURCE",
         help=f"log some of the traffic in other tools' formats (with --texts): {', '.join(OTHER_NAMES)}",
     )  # fmt: skip
-    parser.add_argument("--no-incidents", action="store_true")
+    parser.add_argument("--plan", choices=PLANS, default="default", help="which incidents are planted")
+    parser.add_argument("--size", choices=SIZES, default="medium", help="of the service plan's incidents")
     parser.add_argument("--no-dirt", action="store_true")
     parser.add_argument("--plain", action="store_true", help="nothing is packed")
     options = parser.parse_args(arguments)
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         for file in simulate(
             options.out, options.truth, options.first_day, options.days, options.requests_per_day, options.seed,
             world_first_day=options.world_first_day, world_days=options.world_days,
-            incidents=() if options.no_incidents else None, dirt=NO_DIRT if options.no_dirt else Dirt(),
+            incidents=PLANS[options.plan](options.size), dirt=NO_DIRT if options.no_dirt else Dirt(),
             files_per_day=options.files_per_day, source=options.source, plain=options.plain,
             texts=options.texts, others=options.others,
         ):  # fmt: skip

@@ -36,6 +36,7 @@ class Feature:
     """A product feature: its team, how it calls, and the medians of what it sends and gets.
 
     `models` gives each model's share. `turns_max` is the longest conversation; `trace_calls` the calls of one trace.
+    `reports_window`: its log says whether a prompt was cut. `failure_factor` goes over the usual share of failures.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Feature:
     batch_share: float = 0.0
     response_cache_share: float = 0.0
     reports_prompt_parts: bool = False
+    reports_window: bool = True
+    failure_factor: float = 1.0
     is_streamed: bool = True
 
 
@@ -92,7 +95,7 @@ MODEL_CODES: dict[str, int] = {model.name: code for code, model in enumerate(MOD
 FEATURES: tuple[Feature, ...] = (
     Feature(
         "support_chat", "support", "/v1/chat", "public",
-        {"gpt-4o-mini": 0.53, "claude-haiku-4-5": 0.25, "gpt-4o": 0.15, "mistral-small-latest": 0.04, "heron-8b": 0.03},
+        {"gpt-4o-mini": 0.47, "claude-haiku-4-5": 0.25, "gpt-4o": 0.15, "heron-8b": 0.09, "mistral-small-latest": 0.04},
         1400, 60, 170, turns_max=9, response_cache_share=0.5, reports_prompt_parts=True,
     ),
     Feature(
@@ -104,6 +107,7 @@ FEATURES: tuple[Feature, ...] = (
         "doc_search", "search", "/v1/answers", "public",
         {"gemini-2.5-flash": 0.6, "gpt-4o-mini": 0.25, "gemini-2.5-pro": 0.15},
         700, 25, 230, retrieved_median_tokens=2600, turns_max=3, response_cache_share=0.7, reports_prompt_parts=True,
+        failure_factor=0.2,
     ),
     Feature(
         "summaries", "content", "/v1/summaries", "internal",
@@ -112,12 +116,12 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature(
         "voice_agent", "voice", "/v1/voice", "public", {"gpt-4o-audio-preview": 1.0},
-        600, 40, 30, turns_max=7, audio_share=1.0,
+        600, 40, 30, turns_max=7, audio_share=1.0, reports_window=False,
     ),
     Feature(
         "nightly_tagging", "data-science", "/v1/batch", "internal",
         {"gpt-4o-mini": 0.6, "mistral-small-latest": 0.3, "claude-haiku-4-5": 0.1},
-        500, 350, 18, batch_share=0.85, is_streamed=False,
+        500, 350, 18, batch_share=0.85, is_streamed=False, reports_window=False,
     ),
 )  # fmt: skip
 FEATURE_CODES: dict[str, int] = {feature.name: code for code, feature in enumerate(FEATURES)}

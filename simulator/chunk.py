@@ -55,6 +55,20 @@ class Chunk:
             None if self.words is None else [self.words[row] for row in rows.tolist()],
         )
 
+    def joined(self, more: Chunk) -> Chunk:
+        """These rows and more of the same day, in time order. Neither has words yet."""
+        ts_ms = np.concatenate([self.ts_ms, more.ts_ms])
+        both = Chunk(
+            self.day,
+            ts_ms,
+            np.concatenate([self.row, more.row]),
+            {name: np.concatenate([values, more.codes[name]]) for name, values in self.codes.items()},
+            {name: np.concatenate([values, more.whole[name]]) for name, values in self.whole.items()},
+            {name: np.concatenate([values, more.ms[name]]) for name, values in self.ms.items()},
+            {name: np.concatenate([values, more.ids[name]]) for name, values in self.ids.items()},
+        )
+        return both.take(np.argsort(ts_ms, kind="stable"))
+
     def between(self, start_ms: int, end_ms: int) -> BoolArray:
         return (self.ts_ms >= start_ms) & (self.ts_ms < end_ms)
 

@@ -33,7 +33,10 @@ from simulator.truth import Ledger, Tally
 
 _CANONICAL = Canonical()
 
-_INTERIM_LACKS = ("output_tokens", "reasoning_tokens", "audio_output_tokens", "citation_count", "reported_cost_nano_usd")
+_INTERIM_LACKS = (
+    "output_tokens", "reasoning_tokens", "audio_output_tokens", "citation_count", "reported_cost_nano_usd",
+    "window_lost_tokens",
+)  # fmt: skip
 _INTERIM_LACKS_MS = ("latency_ms", "model_ms", "batch_wait_ms", "model_load_ms")
 NESTED = ("retrieval", "tool_call")
 """Kinds of record that travel with their request."""

@@ -59,7 +59,8 @@ def draw_demand(seed: int, day: date, plan: ChunkPlan, requests_per_day: int) ->
     }
     codes["attributes"][rng.random(count) < 0.1] = ABSENT
     codes["is_punctual"] = np.full(count, ABSENT, dtype=np.int64)
-    codes["consent"] = np.full(count, ABSENT, dtype=np.int64)
+    for set_later in ("consent", "release", "is_unguarded", "repeats"):
+        codes[set_later] = np.full(count, ABSENT, dtype=np.int64)
     user = _draw_users(rng, tenant, requests_per_day)
     place_in_talk, talk_start = runs_of_equal(
         np.where(user < 0, -1 - row, (tenant * len(FEATURES) + feature) * 2**32 + user), _turn_limit(user, feature)

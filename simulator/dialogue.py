@@ -20,7 +20,7 @@ from simulator import phrases
 from simulator.catalogue import FEATURES, MODELS, TENANT_CODES
 from simulator.chunk import ABSENT, Chunk
 from simulator.documents import Document, Fact, handbook
-from simulator.fragments import FINISH_REASONS, OUTCOMES, prompt_version
+from simulator.fragments import BLOCKED, FINISH_REASONS, OUTCOMES, RELEASES, prompt_version
 from simulator.planted import KINDS, SECRETS, plant
 from simulator.tools import CALL_SHARE, draw_calls
 from simulator.words import Label, Retrieved, ToolCall, Truth, Words
@@ -44,6 +44,7 @@ _RANKS, _RANK_WEIGHTS = (1, 2, 3, 4, 5), (0.66, 0.17, 0.09, 0.05, 0.03)
 FOUND_AT_MOST = 5
 _GAP_SHARE, _REFUSED_SHARE, _EMPTY_SHARE = 0.04, 0.015, 0.015
 _ATTACK_SHARE, _ATTACK_SUCCESS, _PLANTED_SHARE, _THREAD_SHARE = 0.01, 0.2, 0.02, 0.01
+_PERSONAL = ("email", "phone", "card", "iban", "ssn")
 _SAME_TOPIC = 0.8
 _NO_TRAINING_TENANT, _NO_LABELS_SHARE, _NO_STORING_SHARE = "brightwater-bank", 0.02, 0.01
 _PLANTED_FACT_SHARE = 0.004
@@ -105,19 +106,27 @@ def draw_words(chunk: Chunk) -> list[Words]:
     rows = zip(
         codes["feature"].tolist(), codes["model"].tolist(), codes["outcome"].tolist(), codes["finish"].tolist(),
         chunk.ids["request"].tolist(), chunk.ids["conversation"].tolist(), chunk.whole["conversation_turn"].tolist(),
-        strict=True,
+        codes["release"].tolist(), codes["is_unguarded"].tolist(), codes["repeats"].tolist(), strict=True,
     )  # fmt: skip
-    systems = [
-        phrases.system_prompt(feature.name, prompt_version(chunk.day, code)) for code, feature in enumerate(FEATURES)
-    ]
-    for feature, model, outcome, finish, request, talk, turn in rows:
-        rng = random.Random(request)
+    systems = {
+        (code, release): phrases.system_prompt(feature.name, prompt_version(chunk.day, code, release))
+        for code, feature in enumerate(FEATURES)
+        for release in RELEASES
+    }
+    for feature, model, outcome, finish, request, talk, turn, release, unguarded, repeats in rows:
+        # What is repeated is drawn from the loop's own number, the same words again and again.
+        rng = random.Random(request if repeats == ABSENT else repeats)
         history = talks.setdefault(talk, []) if turn > 0 else []
         topic = topics.get(talk) if history and rng.random() < _SAME_TOPIC else None
         topic = topic or rng.choices(_BOOK.topics, cum_weights=_TOPIC_WEIGHTS[feature])[0]
         topics[talk] = topic
         draw = _Draw(rng, chunk.day, FEATURES[feature].name, MODELS[model].name, f"{request:016x}")
-        words = draw.words(systems[feature], topic, OUTCOMES[outcome][1], FINISH_REASONS[finish] if finish >= 0 else None)
+        draw.is_unguarded = unguarded == 1
+        error = "blocked" if outcome == BLOCKED else OUTCOMES[outcome][1]
+        system = systems[feature, max(release, 0)]
+        words = draw.words(system, topic, error, FINISH_REASONS[finish] if finish >= 0 else None)
+        if repeats == ABSENT and not draw.is_unguarded:
+            words = draw.planted(words)
         words = replace(words, history=tuple(history))
         if turn > 0 and words.output is not None:
             history.append((words.prompt, words.output))
@@ -130,9 +139,11 @@ class _Draw:
 
     def __init__(self, rng: random.Random, day: date, feature: str, model: str, request: str) -> None:
         self.rng, self.day, self.feature, self.model, self.request = rng, day, feature, model, request
+        self.is_unguarded = False
+        """The filters are out of order: an attack, and it gets what it wants."""
 
     def words(self, system: str, topic: str, error: str | None, finish: str | None) -> Words:
-        """`error`: the outcome's error code. Some outcomes have no answer, some a broken one."""
+        """`error`: the outcome's error code, or `blocked`. Some outcomes have no answer, some a broken one."""
         if self.feature == "code_assist":
             words = self._code(system, finish)
         elif self.feature in ("summaries", "nightly_tagging"):
@@ -144,9 +155,11 @@ class _Draw:
             words = replace(words, output=self.rng.choice(phrases.DECLINES), truth=refused)
         elif error == "invalid_json_output":
             words = replace(words, output=json.dumps({"answer": words.output})[:-2], truth=None)
-        elif error is not None:
+        elif error == "blocked":
+            words = replace(words, prompt=f"{words.prompt} {phrases.ATTACKS['role']}", retrieved=())
+        if error not in (None, "refusal", "invalid_json_output"):
             words = replace(words, output=None, tool_calls=(), truth=None)
-        return self._plant(words)
+        return words
 
     def _talk(self, system: str, topic: str) -> Words:
         """A question to the handbook, spoken or written, with documents where the feature searches."""
@@ -158,7 +171,7 @@ class _Draw:
         rank = next((r.rank for r in retrieved if fact and r.document.id == fact.document_id), None)
         words = self._answer(fact, searches and rank is None, retrieved, rank)
         attack = None
-        if self.feature != "voice_agent" and rng.random() < _ATTACK_SHARE:
+        if (self.feature != "voice_agent" and rng.random() < _ATTACK_SHARE) or self.is_unguarded:
             attack = rng.choice(tuple(phrases.ATTACKS))
         prompt = rng.choice(phrases.OPENINGS) + question + rng.choice(phrases.CLOSINGS)
         if self.feature == "support_chat" and rng.random() < _THREAD_SHARE:
@@ -233,13 +246,18 @@ class _Draw:
         """An answer to somebody who wants the prompt, or the rules, out of the way."""
         assert words.truth is not None
         truth = replace(words.truth, label="unsafe", kind=None, probability=0.0, attack=attack)
-        if self.rng.random() >= _ATTACK_SUCCESS:
-            output, after = self.rng.choice(phrases.DECLINES), replace(truth, label="refused")
-        elif attack in phrases.REVEALING:
-            output, after = words.system, replace(truth, kind="leaked_prompt")
-        else:
-            output, after = phrases.OBEYED, replace(truth, kind="obeyed_attack")
-        return replace(words, output=output, retrieved=_uncited(words.retrieved), truth=after)
+        words = replace(words, retrieved=_uncited(words.retrieved))
+        if self.is_unguarded and attack in phrases.REVEALING:
+            return replace(words, output=words.system, truth=replace(truth, kind="leaked_prompt"))
+        if self.is_unguarded:
+            kind = self.rng.choice(_PERSONAL)
+            value, _ = plant(self.rng, kind)
+            output, planted = phrases.DISCLOSED.format(value), ("output", kind, value)
+            return replace(words, output=output, planted=(planted,), truth=replace(truth, kind="leaked_personal_data"))
+        # While the filters work, an attack may change an answer, but the prompt stays where it is.
+        if attack in phrases.REVEALING or self.rng.random() >= _ATTACK_SUCCESS:
+            return replace(words, output=self.rng.choice(phrases.DECLINES), truth=replace(truth, label="refused"))
+        return replace(words, output=phrases.OBEYED, truth=replace(truth, kind="obeyed_attack"))
 
     def _task(self, system: str, topic: str) -> Words:
         """A summary of a document, or the topic of a customer's message."""
@@ -273,7 +291,8 @@ class _Draw:
             return Words(system, (), prompt, None, tool_calls=calls)
         return Words(system, (), prompt, rng.choice(phrases.CODE_ANSWERS).format(**about))
 
-    def _plant(self, words: Words) -> Words:
+    def planted(self, words: Words) -> Words:
+        """With a string in it that must not reach a warehouse, now and then; hardly ever in an answer."""
         rng = self.rng
         if rng.random() >= _PLANTED_SHARE:
             return words
@@ -284,7 +303,7 @@ class _Draw:
             first = words.tool_calls[0]
             calls = (replace(first, arguments=first.arguments | {"note": sentence}), *words.tool_calls[1:])
             return replace(words, tool_calls=calls, planted=(("arguments", kind, value),))
-        if lot < 0.25 and words.output is not None and self.feature in ("support_chat", "doc_search"):
+        if lot < 0.13 and words.output is not None and self.feature in ("support_chat", "doc_search"):
             return replace(words, output=f"{words.output} {sentence}", planted=(("output", kind, value),))
         return replace(words, prompt=f"{words.prompt} {sentence}", planted=(("prompt", kind, value),))
 

@@ -45,7 +45,7 @@ class Dirt:
     copied_next_file: float = 0.002
     copied_next_day: float = 0.001
     resent: float = 0.015
-    interim_only: float = 0.001
+    interim_only: float = 0.0004
     corrected: float = 0.0
     truncated_json: float = 0.0006
     not_json: float = 0.0003

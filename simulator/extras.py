@@ -17,7 +17,7 @@ _HAS_PRICE = np.array([model.usd_per_million is not None for model in MODELS])
 _NANO_USD = np.array([[round(usd * 1000) for usd in model.usd_per_million or (0, 0, 0)] for model in MODELS])
 _IMAGE_SHARE, _IMAGE_TOKENS = 0.03, (85, 255, 425, 765, 1105)
 _AUDIO_CACHE_SHARE = 0.6
-_COLD_START_SHARE = 0.02
+_COLD_START_SHARE, _COLD_START_MS = 0.01, (1_500, 6_000)
 _REPORTS_COST_SHARE = 0.7
 
 
@@ -39,7 +39,7 @@ def draw_extras(chunk: Chunk, rng: np.random.Generator) -> None:
     whole["batch_size"] = np.where(served, rng.integers(1, 33, count), ABSENT)
     chunk.ms["batch_wait_ms"] = np.where(served, np.round(rng.exponential(9, count), 1), np.nan)
     cold = served & (rng.random(count) < _COLD_START_SHARE)
-    chunk.ms["model_load_ms"] = np.where(cold, np.round(rng.uniform(8_000, 30_000, count), 1), np.nan)
+    chunk.ms["model_load_ms"] = np.where(cold, np.round(rng.uniform(*_COLD_START_MS, count), 1), np.nan)
     waited = np.nan_to_num(chunk.ms["batch_wait_ms"]) + np.nan_to_num(chunk.ms["model_load_ms"])
     for name in ("latency_ms", "time_to_first_token_ms"):
         chunk.ms[name] = np.round(chunk.ms[name] + waited, 1)

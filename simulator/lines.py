@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from simulator.catalogue import PROMPT_PARTS, TENANTS, TOKEN_COLUMNS
+from simulator.catalogue import FEATURES, PROMPT_PARTS, TENANTS, TOKEN_COLUMNS
 from simulator.chunk import Chunk, WordArray
-from simulator.fragments import TABLES, feature_table
+from simulator.fragments import RELEASES, TABLES, feature_table
 
 _WHOLE = (
     "conversation_turn",
@@ -63,8 +63,9 @@ def json_lines(chunk: Chunk) -> pl.Series:
     columns.append(_gather(_USER_PREFIX, chunk.codes["tenant"], "user_prefix"))
     user = pl.when(pl.col("user") >= 0).then(pl.col("user")).cast(pl.String).str.zfill(6)
     add(pl.Series("user", chunk.whole["user"]), pl.concat_str(pl.col("user_prefix"), user, pl.lit('"')))
-    feature = pl.Series("feature", feature_table(chunk.day))
-    add(_gather(feature, chunk.codes["feature"], "feature"), pl.col("feature"))
+    features = pl.Series("feature", [piece for release in RELEASES for piece in feature_table(chunk.day, release)])
+    place = chunk.codes["feature"] + len(FEATURES) * (chunk.codes["release"] == 1)
+    add(_gather(features, place, "feature"), pl.col("feature"))
     for name, table in _TABLES.items():
         name = f"{name}_json"
         add(_gather(table, chunk.codes[name.removesuffix("_json")], name), pl.col(name))

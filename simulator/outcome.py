@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.catalogue import FEATURES, MODELS, PROMPT_PARTS, TOKEN_COLUMNS
-from simulator.chunk import ABSENT, BoolArray, Chunk, pick
-from simulator.fragments import FALLBACK_ROUTE, OUTCOMES, TIMEOUT
+from simulator.chunk import ABSENT, BoolArray, Chunk, pick, pick_by
+from simulator.fragments import BLOCKED, FALLBACK_ROUTE, FILTERED, INPUT_BLOCKED, OUTCOMES, TIMEOUT
 from simulator.shape import FloatArray, IntArray
 
 _FIRST_TOKEN_MS = np.array([model.first_token_ms for model in MODELS])
@@ -25,21 +25,29 @@ _SHOWS_PARTS = np.array([feature.reports_prompt_parts for feature in FEATURES])
 _STREAMS = np.array([feature.is_streamed for feature in FEATURES])
 _HAS_TOKENS = np.array([outcome[4] for outcome in OUTCOMES])
 _IS_ERROR = np.array([outcome[0] is not None for outcome in OUTCOMES])
-_FREQUENCIES = np.array([outcome[5] for outcome in OUTCOMES])
-_CONTEXT_WINDOW_TOKENS = 120_000
+_OUTCOMES_BY_FEATURE = np.array(
+    [[o[5] * (f.failure_factor if o[0] not in (None, "client") else 1.0) for o in OUTCOMES] for f in FEATURES]
+)
+_REPORTS_WINDOW = np.array([feature.reports_window for feature in FEATURES])
+CONTEXT_WINDOW_TOKENS = 64_000
+"""What a gateway lets through to any model; it cuts the rest off."""
 _TIMEOUT_MS = 60_000.0
+_OF_ANSWERS = ("citation_count", "batch_size", "cost_nano_usd", "reported_cost_nano_usd")
 _SAFETY = np.array([0.9, 0.05, 0.02, 0.02, 0.004, 0.006])
-_ROUTES = np.array([0.75, 0.12, 0.02, 0.1, 0.012])
+_ROUTES = np.array([0.765, 0.13, 0.001, 0.1, 0.004])
 
 
 def draw_outcome(chunk: Chunk, rng: np.random.Generator) -> None:
     """Fill in the rest of a chunk, in place."""
     count = len(chunk)
     codes, whole, feature, model = chunk.codes, chunk.whole, chunk.codes["feature"], chunk.codes["model"]
-    outcome = pick(rng, _FREQUENCIES, count)
-    looked_up = (rng.random(count) < _RESPONSE_CACHE[feature]) & (codes["is_batch"] != 1)
+    codes["safety"] = np.where(rng.random(count) < 0.55, pick(rng, _SAFETY, count), ABSENT)
+    blocked = codes["safety"] == INPUT_BLOCKED
+    outcome = pick_by(rng, _OUTCOMES_BY_FEATURE, feature)
+    looked_up = (rng.random(count) < _RESPONSE_CACHE[feature]) & (codes["is_batch"] != 1) & ~blocked
     hit = looked_up & (rng.random(count) < 0.09)
     outcome[hit] = 0
+    outcome[blocked] = BLOCKED
     codes["outcome"] = outcome
     codes["response_cache"] = np.where(hit, 1, np.where(looked_up, 0, ABSENT))
     codes["tier"] = np.where(codes["is_batch"] == 1, ABSENT, codes["tier"])
@@ -47,9 +55,10 @@ def draw_outcome(chunk: Chunk, rng: np.random.Generator) -> None:
     codes["response_model"] = np.where(has_tokens | hit, model, ABSENT)
 
     total = sum((whole[part] for part in PROMPT_PARTS), start=np.zeros(count, dtype=np.int64))
-    lost = np.maximum(total - _CONTEXT_WINDOW_TOKENS, 0)
-    codes["is_window_truncated"] = np.where(lost > 0, 1, ABSENT)
-    whole["window_lost_tokens"] = np.where(lost > 0, lost, ABSENT)
+    lost = np.maximum(total - CONTEXT_WINDOW_TOKENS, 0)
+    is_known = _REPORTS_WINDOW[feature] & ~hit & ~blocked
+    codes["is_window_truncated"] = np.where(is_known, lost > 0, ABSENT)
+    whole["window_lost_tokens"] = np.where(is_known, lost, ABSENT)
     _split_input(chunk, total - lost, rng)
     _draw_output(chunk, rng)
     _draw_times(chunk, hit, rng)
@@ -62,9 +71,9 @@ def draw_outcome(chunk: Chunk, rng: np.random.Generator) -> None:
     finish = np.where(whole["output_tokens"] >= whole["max_output_tokens"], 1, 0)
     finish = np.where(whole["max_output_tokens"] < 0, 0, finish)
     finish = np.where((feature == 1) & (rng.random(count) < 0.4), 2, finish)
-    codes["finish"] = np.where(_IS_ERROR[outcome] | (~has_tokens & ~hit), ABSENT, finish)
-    codes["safety"] = np.where(rng.random(count) < 0.55, pick(rng, _SAFETY, count), ABSENT)
-    codes["route"] = np.where(rng.random(count) < 0.9, pick(rng, _ROUTES, count), ABSENT)
+    finish = np.where(_IS_ERROR[outcome] | (~has_tokens & ~hit), ABSENT, finish)
+    codes["finish"] = np.where(blocked, FILTERED, finish)
+    codes["route"] = np.where((rng.random(count) < 0.9) & ~blocked, pick(rng, _ROUTES, count), ABSENT)
     retries = np.minimum(rng.geometric(0.75, count) - 1, 4)
     whole["retry_count"] = np.where(rng.random(count) < 0.7, np.where(rng.random(count) < 0.1, retries, 0), ABSENT)
     is_fallback = codes["route"] == FALLBACK_ROUTE
@@ -133,15 +142,41 @@ def _draw_times(chunk: Chunk, hit: BoolArray, rng: np.random.Generator) -> None:
     latency = before + model_ms + rng.exponential(6, count)
     latency = np.where(outcome == TIMEOUT, np.maximum(latency, _TIMEOUT_MS) + rng.exponential(40, count), latency)
     latency = np.where(hit, rng.lognormal(3.2, 0.4, count), latency)
-    at_provider = ~hit & ~is_batch
+    blocked = outcome == BLOCKED
+    latency = np.where(blocked, queue + filters, latency)
+    at_provider = ~hit & ~is_batch & ~blocked
     shows_first = at_provider & ~failed & _STREAMS[feature] & (outcome != TIMEOUT)
     times: dict[str, tuple[FloatArray, BoolArray]] = {
         "latency_ms": (latency, ~is_batch),
         "model_ms": (model_ms, at_provider & (outcome != TIMEOUT)),
         "queue_ms": (queue, at_provider),
-        "retrieval_ms": (retrieval, _SEARCHES[feature] & ~hit),
-        "filter_ms": (filters, at_provider & (rng.random(count) < 0.8)),
+        "retrieval_ms": (retrieval, _SEARCHES[feature] & ~hit & ~blocked),
+        "filter_ms": (filters, (at_provider | blocked) & (rng.random(count) < 0.8)),
         "time_to_first_token_ms": (before + to_first, shows_first),
     }
     for name, (value, shown) in times.items():
         chunk.ms[name] = np.where(shown, np.round(value, 1), np.nan)
+
+
+def fail(chunk: Chunk, rows: BoolArray, outcome: int) -> None:
+    """Let answered rows of a drawn chunk fail after all, in place: `outcome` is the code of a failure."""
+    codes, whole, ms = chunk.codes, chunk.whole, chunk.ms
+    codes["outcome"][rows] = outcome
+    codes["finish"][rows] = ABSENT
+    if outcome == TIMEOUT:
+        ms["latency_ms"][rows] = np.maximum(ms["latency_ms"][rows], _TIMEOUT_MS)
+        for name in ("model_ms", "time_to_first_token_ms"):
+            ms[name][rows] = np.nan
+    if _HAS_TOKENS[outcome]:
+        return
+    codes["response_model"][rows] = ABSENT
+    for name in (*TOKEN_COLUMNS, *PROMPT_PARTS, *_OF_ANSWERS):
+        whole[name][rows] = ABSENT
+    # A provider that is down says so early.
+    spared = 0.9 * ms["model_ms"][rows]
+    for waited in ("batch_wait_ms", "model_load_ms"):
+        spared = spared + np.nan_to_num(ms[waited][rows])
+    ms["latency_ms"][rows] = np.round(ms["latency_ms"][rows] - spared, 1)
+    ms["model_ms"][rows] = np.round(0.1 * ms["model_ms"][rows], 1)
+    for name in ("time_to_first_token_ms", "batch_wait_ms", "model_load_ms"):
+        ms[name][rows] = np.nan

@@ -1,7 +1,7 @@
 """Where traffic is logged: which tool keeps whose calls, in which format, and how carefully it ships them.
 
 A row goes to the first source whose rule fits it and that is wanted; what fits none, is answered from the gateway's own
-cache or goes through a provider's batch interface, is in the gateway's log.
+cache, is turned away by its filter or goes through a provider's batch interface, is in the gateway's log.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from simulator.formats.langfuse import Langfuse
 from simulator.formats.litellm import LiteLLM
 from simulator.formats.openai import OpenAI
 from simulator.formats.otlp import OTLP
+from simulator.fragments import ANSWERED, BLOCKED
 from simulator.shape import IntArray
 
 TWICE_SHARE = 0.06
@@ -94,6 +95,7 @@ def route(chunk: Chunk, others: Sequence[Source]) -> IntArray:
     """For each row the place of its source in `others`, or -1 for the gateway."""
     place = np.full(len(chunk), ABSENT, dtype=np.int64)
     may_leave = (chunk.codes["response_cache"] != 1) & (chunk.codes["is_batch"] != 1)
+    may_leave &= chunk.codes["outcome"] != BLOCKED
     for code, source in enumerate(others):
         for rule in source.rules:
             place = np.where((place == ABSENT) & may_leave & rule.fits(chunk), code, place)
@@ -106,6 +108,6 @@ def logged_twice(chunk: Chunk, place: IntArray, others: Sequence[Source], rng: n
     names = [source.name for source in others]
     second = np.full(len(chunk), ABSENT, dtype=np.int64)
     if "litellm" in names and "langfuse" in names:
-        both = (place == names.index("litellm")) & (chunk.codes["outcome"] == 0) & (lot < TWICE_SHARE)
+        both = (place == names.index("litellm")) & (chunk.codes["outcome"] == ANSWERED) & (lot < TWICE_SHARE)
         second[both] = names.index("langfuse")
     return second

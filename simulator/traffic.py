@@ -24,9 +24,10 @@ from simulator.documents import write_documents
 from simulator.extras import draw_extras
 from simulator.feedback import FEEDBACK_FILE, Note, draw_feedback
 from simulator.files import LogFile, Spool, SpoolKey
-from simulator.incidents import Incident, default_plan
+from simulator.incidents import SEED_EXAMPLES, Incident
 from simulator.known import Known
 from simulator.outcome import draw_outcome
+from simulator.plans import Plan, default_plan
 from simulator.shape import HOURS, ChunkPlan, chunk_plans, generator
 from simulator.sources import GATEWAY, Source, logged_twice, route, wanted
 from simulator.truth import Ledger, Tally, malformed, write_truth
@@ -67,20 +68,32 @@ class World:
         """A day's requests in time order; `touched` counts each incident's."""
         for plan in chunk_plans(self.seed, day, self.requests_per_day, self.files_per_day, CHUNK_ROWS):
             chunk = draw_demand(self.seed, day, plan, self.requests_per_day)
+            on_top = []
+            for number, incident in enumerate(self.incidents):
+                more = incident.requests_on_top(self.seed, chunk)
+                if more is not None:
+                    # Chance of their own: what was drawn stays as it would be without them.
+                    self._draw(more, plan, number)
+                    on_top.append((incident.name, more))
             hits = []
             for incident in self.incidents:
                 rows = incident.touches(chunk)
                 if rows.any():
                     incident.change_demand(chunk, rows)
-                    touched[incident.name] += int(rows.sum())
                     hits.append((incident, rows))
-            draw_outcome(chunk, generator(self.seed, day, 3, plan.number))
-            draw_extras(chunk, generator(self.seed, day, 6, plan.number))
+            self._draw(chunk, plan)
             for incident, rows in hits:
-                incident.change_outcome(chunk, rows)
+                touched[incident.name] += int(incident.change_outcome(chunk, rows).sum())
+            for name, more in on_top:
+                touched[name] += len(more)
+                chunk = chunk.joined(more)
             if self.texts:
                 say(chunk, generator(self.seed, day, 7, plan.number))
             yield plan, chunk
+
+    def _draw(self, chunk: Chunk, plan: ChunkPlan, *stream: int) -> None:
+        draw_outcome(chunk, generator(self.seed, chunk.day, 3, plan.number, *stream))
+        draw_extras(chunk, generator(self.seed, chunk.day, 6, plan.number, *stream))
 
     def shipments(self, plan: ChunkPlan, chunk: Chunk) -> Iterator[Shipment]:
         """A chunk cut up by where it is logged."""
@@ -122,7 +135,7 @@ class Shipment:
 
 def simulate(
     out: Path, truth: Path, first_day: date, days: int, requests_per_day: int, seed: int, *,
-    world_first_day: date | None = None, world_days: int | None = None, incidents: Sequence[Incident] | None = None,
+    world_first_day: date | None = None, world_days: int | None = None, incidents: Sequence[Incident] | Plan | None = None,
     dirt: Dirt | None = None, files_per_day: int = 4, source: str = "gateway", plain: bool = False,
     aside: Path | None = None, texts: bool = False, others: Sequence[str] = (),
 ) -> Iterator[FileWritten]:  # fmt: skip
@@ -130,7 +143,8 @@ def simulate(
 
     Nothing happens until the result is iterated. The world begins on `world_first_day` and its incidents are placed
     within `world_days`; both default to the days simulated. To add nights later, name the same world each time: the
-    truth folder is then merged into. `incidents`: None takes the default plan, an empty sequence plants none.
+    truth folder is then merged into. `incidents`: a plan of `plans.py` or incidents; None takes the default plan, an
+    empty sequence plants none.
     `texts` adds what was said, documents, tool calls and feedback. `others` names sources of `sources.py` that log their
     share in formats of their own; they need texts. Files are written in `aside` (a hidden sibling of `out`), which has
     to be on the same file system as `out`. Raises ValueError for arguments that do not fit each other.
@@ -147,7 +161,10 @@ def simulate(
         raise ValueError(f"{truth} lies inside the landing folder {out}; keep the truth elsewhere")
     if others and not texts:
         raise ValueError("other sources are written from texts; simulate with texts=True")
-    plan = default_plan(begin, horizon) if incidents is None else tuple(incidents)
+    incidents = default_plan if incidents is None else incidents
+    plan = incidents(begin, horizon) if callable(incidents) else tuple(incidents)
+    if len({incident.name for incident in plan}) < len(plan):
+        raise ValueError("two incidents have the same name; the truth counts by name")
     gateway = replace(GATEWAY, name=source)
     world = World(
         seed, requests_per_day, begin, horizon, plan, dirt or Dirt(), files_per_day, texts, gateway, wanted(others)
@@ -156,7 +173,7 @@ def simulate(
     parameters = _parameters(world, source, plain)
     truths = [incident.as_truth() for incident in plan]
     write_truth(truth, parameters, truths, {})
-    _write_override_example(truth, plan)
+    _write_seed_examples(truth, plan)
     if texts:
         write_documents(truth)
     ledger, spool = Ledger(), Spool()
@@ -331,8 +348,9 @@ def _parameters(world: World, source: str, plain: bool) -> dict[str, Any]:
     }
 
 
-def _write_override_example(truth: Path, plan: Sequence[Incident]) -> None:
-    examples = [example for incident in plan if (example := incident.override_example())]
-    if examples:
-        head = "# What a person would write into seeds/prices.yml because of the planted price changes.\noverrides:\n"
-        (truth / "price_override_example.yml").write_text(head + "".join(examples), encoding="utf-8")
+def _write_seed_examples(truth: Path, plan: Sequence[Incident]) -> None:
+    examples = [example for incident in plan if (example := incident.seed_example())]
+    for name, head in SEED_EXAMPLES.items():
+        entries = [entry for file, entry in examples if file == name]
+        if entries:
+            (truth / name).write_text(head + "".join(entries), encoding="utf-8")

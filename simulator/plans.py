@@ -1,0 +1,156 @@
+"""Plans: which incidents a world has, and when. A plan is a function of the world's first day and its number of days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from typing import Literal, get_args
+
+from simulator.incidents import Incident, NewModel, PriceChange, TokenSpike
+from simulator.service_incidents import (
+    DeployWindow,
+    ErrorBurst,
+    LatencyRegression,
+    Misrouting,
+    PromptLoop,
+    QueueBacklog,
+    SafetyBypass,
+    TruncationRise,
+)
+
+Plan = Callable[[date, int], tuple[Incident, ...]]
+Size = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = get_args(Size)
+QUIET_DAYS, DAYS_APART = 14, 3
+"""Of a service plan: days before the first incident, for rules that look back, and from one incident to the next."""
+
+
+def quiet_plan(first_day: date, days: int) -> tuple[Incident, ...]:
+    """Nothing happens."""
+    return ()
+
+
+def default_plan(first_day: date, days: int) -> tuple[Incident, ...]:
+    """One incident of each kind, placed in proportion to the days of the world."""
+
+    def at(share: float, hour: int = 0) -> datetime:
+        return _at(first_day, int(days * share), hour)
+
+    def during(share: float, hour: int, hours: int) -> tuple[datetime, datetime]:
+        return at(share, hour), at(share, hour) + timedelta(hours=hours)
+
+    end, support = _at(first_day, days), {"feature": "support_chat"}
+    contract = {"uncached_input_tokens": 0.12, "cache_read_tokens": 0.06, "output_tokens": 0.48}
+    key_1, key_2 = ({"api_key_id": f"key-kestrel-software-{number}"} for number in (1, 2))
+    key_of_spike = {"tenant": "larkspur-retail", "api_key_id": "key-larkspur-retail-1"}
+    return (
+        LatencyRegression("haiku-slows-down", *during(0.15, 13, 6), {"request_model": "claude-haiku-4-5"}, 3.0),
+        DeployWindow("support-prompt-deployed", *during(0.22, 15, 1), support, 0.6),
+        ErrorBurst("anthropic-overloaded", *during(0.3, 15, 3), {"provider": "anthropic"}, 0.5),
+        QueueBacklog("heron-backlog", *during(0.36, 12, 8), {"request_model": "heron-8b"}, 6.0),
+        PromptLoop("kestrel-agent-loops", *during(0.43, 20, 3), key_2, 60.0),
+        TokenSpike("larkspur-prompt-spike", *during(0.5, 14, 8), key_of_spike, 8.0),
+        TruncationRise("history-kept-too-long", *during(0.58, 9, 8), support, 2.0),
+        PriceChange(
+            "gpt-4o-mini-contract", at(0.65), end, {"request_model": "gpt-4o-mini"}, 0.8,
+            provider="openai", usd_per_million=contract,
+        ),
+        SafetyBypass("filter-answers-attacks", *during(0.72, 12, 10), support, 0.06),
+        NewModel("orion-2-arrives", at(0.8), end, {"feature": "doc_search"}, 0.15, model="orion-2-preview"),
+        Misrouting("support-goes-dear", *during(0.86, 8, 12), support, 0.4, model="gpt-4o"),
+        PromptLoop("kestrel-talk-grows", *during(0.93, 17, 4), key_1 | {"feature": "code_assist"}, 15.0, growth_tokens=900),
+    )  # fmt: skip
+
+
+def service_plan(first_day: date, days: int, size: Size = "medium") -> tuple[Incident, ...]:
+    """Incidents of service, one every three days after two quiet weeks, kind after kind, all of one size.
+
+    When all kinds have had their turn they come again, elsewhere. Raises ValueError where the days are too few for each
+    kind to come once.
+    """
+    if days < QUIET_DAYS + DAYS_APART * len(_KINDS):
+        raise ValueError(f"a service plan takes {QUIET_DAYS + DAYS_APART * len(_KINDS)} days or more, not {days}")
+    place = SIZES.index(size)
+    return tuple(
+        _KINDS[number % len(_KINDS)](_at(first_day, day), number // len(_KINDS), place)
+        for number, day in enumerate(range(QUIET_DAYS, days - DAYS_APART + 1, DAYS_APART))
+    )
+
+
+PLANS: dict[str, Callable[[Size], Plan]] = {
+    "default": lambda size: default_plan,
+    "service": lambda size: partial(service_plan, size=size),
+    "quiet": lambda size: quiet_plan,
+}
+"""Plans by the name that the command line knows; only the service plan has sizes."""
+
+_MODELS = ("claude-haiku-4-5", "gpt-4o-mini", "gemini-2.5-flash")
+_PROVIDERS = ("anthropic", "google", "openai")
+_ERRORS = ("overloaded_error", "internal_server_error", "gateway_timeout")
+_TALKS = ("support_chat", "doc_search")
+_DEPLOYED = ("support_chat", "code_assist", "doc_search")
+_ROUTED = (("support_chat", "gpt-4o"), ("doc_search", "gemini-2.5-pro"))
+_KEYS = ("key-kestrel-software-1", "key-larkspur-retail-2", "key-brightwater-bank-1")
+
+
+def _latency(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"request_model": _MODELS[turn % len(_MODELS)]}
+    return LatencyRegression(f"latency-{turn}", *_hours(day, 10, 8), scope, (1.3, 2.0, 4.0)[size])
+
+
+def _errors(day: datetime, turn: int, size: int) -> Incident:
+    scope, code = {"provider": _PROVIDERS[turn % len(_PROVIDERS)]}, _ERRORS[turn % len(_ERRORS)]
+    return ErrorBurst(f"errors-{turn}", *_hours(day, 14, 4), scope, (0.03, 0.15, 0.6)[size], error_code=code)
+
+
+def _truncation(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"feature": _TALKS[turn % len(_TALKS)]}
+    return TruncationRise(f"truncation-{turn}", *_hours(day, 9, 8), scope, (1.03, 1.3, 4.0)[size])
+
+
+def _misrouting(day: datetime, turn: int, size: int) -> Incident:
+    feature, model = _ROUTED[turn % len(_ROUTED)]
+    return Misrouting(f"misrouting-{turn}", *_hours(day, 8, 12), {"feature": feature}, (0.03, 0.15, 0.5)[size], model=model)
+
+
+def _bypass(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"feature": _TALKS[turn % len(_TALKS)]}
+    return SafetyBypass(f"bypass-{turn}", *_hours(day, 11, 10), scope, (0.002, 0.01, 0.05)[size])
+
+
+def _backlog(day: datetime, turn: int, size: int) -> Incident:
+    return QueueBacklog(f"backlog-{turn}", *_hours(day, 12, 8), {"request_model": "heron-8b"}, (0.25, 2.0, 10.0)[size])
+
+
+def _loop(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"api_key_id": _KEYS[turn % len(_KEYS)]}
+    return PromptLoop(f"loop-{turn}", *_hours(day, 13, 4), scope, (20.0, 100.0, 400.0)[size])
+
+
+def _growth(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"api_key_id": _KEYS[turn % len(_KEYS)]}
+    return PromptLoop(f"growth-{turn}", *_hours(day, 14, 4), scope, (4.0, 10.0, 25.0)[size], growth_tokens=600)
+
+
+def _deployment(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"feature": _DEPLOYED[turn % len(_DEPLOYED)]}
+    return DeployWindow(f"deployment-{turn}", *_hours(day, 15, 1), scope, (0.1, 0.3, 0.6)[size])
+
+
+def _spike(day: datetime, turn: int, size: int) -> Incident:
+    return TokenSpike(f"spike-{turn}", *_hours(day, 13, 8), {"api_key_id": _KEYS[turn % len(_KEYS)]}, (2.0, 6.0, 15.0)[size])
+
+
+_KINDS: tuple[Callable[[datetime, int, int], Incident], ...] = (
+    _latency, _errors, _truncation, _misrouting, _bypass, _backlog, _loop, _growth, _deployment, _spike,
+)  # fmt: skip
+"""A kind makes an incident of (its day, how often the kind was there before, 0 | 1 | 2 for its size)."""
+
+
+def _at(first_day: date, days: int, hour: int = 0) -> datetime:
+    return datetime.combine(first_day + timedelta(days=days), time(hour), tzinfo=UTC)
+
+
+def _hours(day: datetime, hour: int, hours: int) -> tuple[datetime, datetime]:
+    return day + timedelta(hours=hour), day + timedelta(hours=hour + hours)
