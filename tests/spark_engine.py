@@ -17,7 +17,7 @@ import pyarrow as pa
 from resources.contracts import SQL, Contract
 from resources.warehouse import strip_comments
 
-_FUNCTION = re.compile(r"function (\w+)\(([^)]*)\)\s+returns \w+ return\s+(.*)", flags=re.DOTALL)
+_FUNCTION = re.compile(r"function (\w+)\(([^)]*)\)\s+returns [\w(), ]+? return\s+(.*)", flags=re.DOTALL)
 TYPES = {
     "VARCHAR": "string", "BIGINT": "bigint", "INTEGER": "int", "DOUBLE": "double", "BOOLEAN": "boolean", "DATE": "date",
     "TIMESTAMPTZ": "timestamp", "TIMESTAMP": "timestamp",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -101,8 +101,10 @@ def given_rows(case: Case, contract: Contract, source: Contract) -> pa.Table:
             if row.get("day") not in days:
                 where = f"{contract.name} reads {source.name} of days {window}"
                 raise CaseError(f"{where}; a row of {row.get('day')} never gets there")
-    names = arrow_schema(source).names
-    return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows], schema=arrow_schema(source))
+    # The time that a view shows without a zone is an instant where rows are kept.
+    instants = tuple(replace(c, type="TIMESTAMPTZ") if c.type == "TIMESTAMP" else c for c in source.columns)
+    schema = arrow_schema(replace(source, columns=instants))
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
 
 
 def run_case(case: Case, contracts: Mapping[str, Contract], folder: Path) -> tuple[list[dict[str, Any]], set[str]]:

@@ -264,6 +264,7 @@ MACRO_CALLS = {
     ],
     "log_bin": ["1e0", "0e0", "-1e0", "cast(null as double)", "5e-324", "1.7e308", "123.456e0", "cast('inf' as double)"],
     "log_bin_value": ["0", "-100000", "300", "-36000", "cast(null as int)"],
+    "exact": ["1.23456e0", "0e0", "cast(null as double)", "1e300"],
     "wilson_low": ["0, 10", "10, 10", "3, 10", "0, 0", "cast(null as bigint), 10", "999999999, 1000000000"],
     "wilson_high": ["0, 10", "10, 10", "3, 10", "0, 0", "cast(null as bigint), 10", "999999999, 1000000000"],
 }  # fmt: skip

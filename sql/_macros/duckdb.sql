@@ -43,6 +43,10 @@ create or replace macro log_bin(measured) as
 create or replace macro log_bin_value(bin) as
     case when bin = -100000 then 0e0 else power(1.01e0 / 0.99e0, bin) * 0.99e0 end;
 
+-- A measured value to a thousandth, whose sums are the same in whatever order they are added; above 10^12 it is 10^12.
+create or replace macro exact(measured) as
+    case when measured is not null then cast(least(measured, 1e12) as decimal(18, 3)) end;
+
 -- The bounds of the 95 % interval (Wilson's score interval) of a share: `hits` of `trials`; NULL without trials.
 create or replace macro wilson_low(hits, trials) as
     case
