@@ -26,6 +26,7 @@ from assets.cost.assets import read_overrides
 from assets.cost.price_seeds import PriceSeedError
 from assets.expectations import due
 from assets.governance.assets import WAITING_TAG
+from assets.service.assets import read_service_seeds
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
@@ -43,6 +44,7 @@ from resources.process_mark import process_mark
 from resources.redaction_seed import RedactionError
 from resources.redaction_seed import load as redaction_rules
 from resources.retention import RetentionError, load_holds, load_policy
+from resources.service_seeds import ServiceSeedError
 from resources.sources import SourceError
 from resources.sources import load as load_sources
 from resources.tenants import TenantError, declared_tenants
@@ -54,7 +56,7 @@ SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
     CalendarError, CaptureError, ContractError, KeyringError, LandingError, PriceSeedError, RedactionError, RetentionError,
-    SettingsError, SourceError, TenantError,
+    ServiceSeedError, SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -97,6 +99,7 @@ class NightRun:
         load_holds(self.warehouse.seeds / "legal_holds.yml")
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
+        read_service_seeds(self.warehouse.seeds)
 
     def run(self, instance: dg.DagsterInstance) -> Night:
         """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""
