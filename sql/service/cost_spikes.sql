@@ -6,7 +6,8 @@ with key_hour as (
         hour_start,
         tenant,
         api_key_token,
-        max_by(feature, contracted_amount) as top_feature,
+        -- Engines differ where what is looked up is NULL.
+        nullif(max_by(coalesce(feature, ''), contracted_amount), '') as top_feature,
         sum(requests) as requests,
         sum(unpriced_requests) as unpriced_requests,
         sum(contracted_amount) as contracted_amount
