@@ -1,9 +1,13 @@
-"""The `maintain` job: fewer ledger files, days closed, files that nobody needs removed. Never beside another run."""
+"""The `maintain` job: fewer ledger files, days closed, files and old runs that nobody needs removed. Never beside a run."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from pipelines.clock import WallClock
 from pipelines.retain import PATIENT, close_days, refuse_while_in_flight
+from pipelines.run_history import digests_in_use, forget
+from pipelines.settings import Settings
 from resources.maintenance import clear_staging, compact_ledgers, vacuum
 from resources.warehouse_resource import WarehouseResource
 
@@ -26,6 +30,7 @@ def fewer_files(context: dg.OpExecutionContext, warehouse: WarehouseResource) ->
 
 @dg.op(
     ins={"start": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing),
     retry_policy=PATIENT,
     description="Removes files older than the longest session that no snapshot names, and the snapshots older than it.",
 )
@@ -37,9 +42,23 @@ def remove_unneeded(context: dg.OpExecutionContext, warehouse: WarehouseResource
     context.add_output_metadata({"files_removed": removed.table_files, "snapshots_removed": removed.snapshots})
 
 
+@dg.op(
+    ins={"start": dg.In(dg.Nothing)},
+    retry_policy=PATIENT,
+    description="Removes Dagster's own record of runs that ended more than NOCTURNE_RUN_HISTORY_DAYS ago.",
+)
+def forget_runs(context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock) -> None:
+    """Raises Failure while a run of the night is in flight. Runs are as old as they are, whatever `fixed_now` says."""
+    refuse_while_in_flight(context)
+    before = datetime.now(UTC) - timedelta(days=Settings.from_environment().run_history_days)
+    done = forget(context.instance, before, digests_in_use(context.instance, warehouse, clock), context.log.info)
+    context.log.info(f"{done.runs} runs removed, {done.emptied} emptied, {done.freed_bytes / 1e6:.1f} MB freed")
+    context.add_output_metadata({"runs": done.runs, "emptied": done.emptied, "freed_bytes": done.freed_bytes})
+
+
 @dg.job(
     name=MAINTAIN,
-    description="Compact, retain and vacuum. Safe at any time: a kill leaves every table and snapshot whole.",
+    description="Compact, retain, vacuum, forget old runs. Safe at any time: a kill leaves every table and snapshot whole.",
 )
 def maintain() -> None:
-    remove_unneeded(close_days(fewer_files()))
+    forget_runs(remove_unneeded(close_days(fewer_files())))

@@ -4,7 +4,7 @@ All of them ask the same planner as `make nightly`. Each tick does one thing and
 or two ticks at once end in the same warehouse.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
 import dagster as dg
@@ -16,7 +16,13 @@ from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.planner import MAX_FAILED_ATTEMPTS, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
+from resources.landing_area import Candidate
 from resources.warehouse_resource import WarehouseResource
+
+
+def landing_inputs(files: Iterable[Candidate]) -> str:
+    """A digest of files as they lie there: which of them a landing was launched for."""
+    return sha256(repr(sorted(file.fate for file in files)).encode()).hexdigest()[:16]
 
 
 def landing_sensor() -> dg.SensorDefinition:
@@ -46,7 +52,7 @@ def landing_sensor() -> dg.SensorDefinition:
         if not settled:
             yield dg.SkipReason("no new file has settled")
             return
-        inputs = sha256(repr(sorted(file.fate for file in settled)).encode()).hexdigest()[:16]
+        inputs = landing_inputs(settled)
         ended, _ = runs.ended(inputs)
         if ended >= MAX_FAILED_ATTEMPTS:
             yield dg.SkipReason(f"{ended} runs could not take {settled[0].name}; see the checks of the last `land` run")
