@@ -11,7 +11,6 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from resources.contracts import REPO, Contract
 from resources.days import Inputs, Pins
 from resources.store import Store
 from resources.table_store import Table
-from resources.warehouse import macros_used, row_text, scan, strip_comments
+from resources.warehouse import literal, macros_used, row_text, scan, strip_comments
 
 FILES = "logs.files"
 LANDED = "logs.landed"
@@ -139,21 +138,23 @@ class DayInputs:
         return found
 
     def pinned(self, name: str) -> Table:
-        """A ledger, event or reference table as this run sees it."""
-        return self.store.open(name, version=self.pins[name])
+        """A ledger, event or reference table as this run sees it: a handle to read through, never refreshed."""
+        version = self.pins[name]
+        return self.store.remember((f"{name} as pinned", version), lambda: self.store.open(name, version))
 
-    @cached_property
-    def live_file_days(self) -> dict[str, dict[date, int]]:
-        """file_id -> landed rows by day, of the files that count under these pins."""
-        files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
-        return {
-            file_id: {date.fromisoformat(day): int(rows) for day, rows in json.loads(by_day).items()}
-            for file_id, by_day in self.store.rows(live_files_sql(files))
-        }
+    @property
+    def live_files(self) -> dict[date, list[str]]:
+        """The ids of the files that count under these pins and have landed rows on a day, in order."""
+        return self.store.remember((f"{FILES} by day", self.pins[FILES]), self._live_files)
 
     def ledger_select(self, source: Contract, days: set[date] | None) -> str:
         """The live rows of a ledger, of some days or all: rows count once their file stands in `logs.files`."""
         paths = [f.path for f in self.pinned(source.name).files() if days is None or f.day in days]
+        if source.name == LANDED and days is not None:
+            # By name: a look into logs.files for every day would read a longer table every night.
+            live = sorted({file_id for day in days for file_id in self.live_files.get(day, ())})
+            named = ", ".join(literal(file_id) for file_id in live) or "null"
+            return f"select * from ({scan(source, paths)}) as r where r.file_id in ({named})"
         files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
         return live_rows_sql(source, scan(source, paths), files)
 
@@ -178,17 +179,21 @@ class DayInputs:
 
     def _versions_of(self, source: Contract) -> dict[date, str]:
         if source.name not in self._versions:
-            found = self._landed_versions() if source.name == LANDED else self._key_versions(source)
+            if source.name == LANDED:
+                found = {day: digest(*files) for day, files in self.live_files.items()}
+            else:
+                found = self._key_versions(source)
             self._versions[source.name] = found
         return self._versions[source.name]
 
-    def _landed_versions(self) -> dict[date, str]:
-        by_day: dict[date, list[str]] = defaultdict(list)
-        for file_id, days in self.live_file_days.items():
-            for day, rows in days.items():
+    def _live_files(self) -> dict[date, list[str]]:
+        files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
+        found: dict[date, list[str]] = defaultdict(list)
+        for file_id, by_day in sorted(self.store.rows(live_files_sql(files))):
+            for day, rows in json.loads(by_day).items():
                 if rows:
-                    by_day[day].append(file_id)
-        return {day: digest(*sorted(files)) for day, files in by_day.items()}
+                    found[date.fromisoformat(day)].append(file_id)
+        return dict(found)
 
     def _key_versions(self, source: Contract) -> dict[date, str]:
         key = ", ".join(f"cast({k} as varchar)" for k in source.key)

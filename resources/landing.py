@@ -24,6 +24,7 @@ from resources import closed_days
 from resources.capture import CapturePolicy
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
+from resources.file_states import file_states
 from resources.key_record import open_keyring
 from resources.keyring import Keyring
 from resources.landing_area import Candidate, FileNotReadable, landing_area
@@ -170,12 +171,7 @@ class Landing:
 
     def states(self) -> list[dict[str, Any]]:
         """All of logs.files, each file's states in order."""
-        contract = self.store.contracts[FILES]
-        names = [c.name for c in contract.columns]
-        rows = self.store.rows(
-            f"select {', '.join(names)} from ({self.store.scan_all(FILES)}) order by arrived_at, file_id, state_number"
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        return file_states(self.store)
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
         # What was refused, or landed nothing, is looked at again: its source may have been declared anew.

@@ -16,8 +16,9 @@ from house import House, request, with_sql
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources import day_inputs
 from resources.contracts import Check, Column, Contract
-from resources.day_inputs import DayInputs, code_digest, is_newer, take_pins
+from resources.day_inputs import DayInputs, code_digest, is_newer, live_files_sql, take_pins
 from resources.maintenance import compact_ledgers
 from resources.references import replace_reference
 from resources.table_store import arrow_schema
@@ -132,6 +133,16 @@ def test_rows_whose_file_is_not_recorded_yet_do_not_count(house: House) -> None:
     house.night()
     assert house.ask("select count(*) from logs.landed") == [(1,)]
     assert house.ask("select count(*) from logs.requests") == [(1,)]
+
+
+def test_all_days_of_all_tables_of_a_run_read_the_list_of_files_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It grows every night: a look into it for every day would be a year long."""
+    house.deliver("a.jsonl", [request(f"r{n}", f"2026-11-0{2 + n}T10:00:00Z") for n in range(3)])
+    house.land()
+    looks: list[str] = []
+    monkeypatch.setattr(day_inputs, "live_files_sql", lambda files: looks.append(files) or live_files_sql(files))
+    assert {outcome.outcome for outcome in house.compute().values()} == {"replaced"}
+    assert len(looks) == 1
 
 
 def test_a_run_reads_what_it_pinned_and_not_what_landed_meanwhile(house: House) -> None:
