@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ from simulator.formats.langfuse import Langfuse
 from simulator.formats.litellm import LiteLLM
 from simulator.formats.openai import OpenAI
 from simulator.formats.otlp import OTLP
-from simulator.fragments import FINISH_REASONS
+from simulator.fragments import BLOCKED, FINISH_REASONS, OUTCOME_CODES
+from simulator.service_incidents import ErrorBurst
 from simulator.sources import GATEWAY
 from simulator.traffic import World
 
@@ -74,13 +75,17 @@ LOGS = {
 
 
 def calls(seed: int, day: date, requests: int, one_in: int) -> Chunk:
-    """A day of calls with words that went to a provider one by one: none from the gateway's cache, none in a batch.
+    """A day of calls with words that went to a provider one by one: none from the gateway's cache, none in a batch, none
+    that the gateway's filter turned away.
 
     Of what was just answered one in `one_in`; all that failed or asked for tools, so that each log has some of each.
     """
-    world = World(seed, requests, day, 1, (), NO_DIRT, 1, texts=True, gateway=GATEWAY, others=())
+    start, end = (datetime.combine(day + timedelta(days=later), time(), UTC) for later in (0, 1))
+    # Of a usual day hardly anything fails: enough of each kind does here.
+    bursts = tuple(ErrorBurst(code, start, end, {}, 0.006, error_code=code) for code in OUTCOME_CODES)
+    world = World(seed, requests, day, 1, bursts, NO_DIRT, 1, texts=True, gateway=GATEWAY, others=())
     ((_, chunk),) = world.chunks(day, Counter())
-    is_live = (chunk.codes["response_cache"] != 1) & (chunk.codes["is_batch"] != 1)
+    is_live = (chunk.codes["response_cache"] != 1) & (chunk.codes["is_batch"] != 1) & (chunk.codes["outcome"] != BLOCKED)
     is_rare = (chunk.codes["outcome"] > 0) | np.array([bool(words.tool_calls) for words in chunk.words or ()])
     live = chunk.take(np.flatnonzero(is_live & (is_rare | (chunk.row % one_in == 0))))
     # Strings that are planted in columns are no part of the call, and only our own log writes them.
