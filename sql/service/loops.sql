@@ -1,4 +1,4 @@
--- One row per prompt that a caller sent 20 times or more within an hour, and per conversation that grew for 20 turns in a row.
+-- One row per prompt that a caller sent 20 times or more within an hour, and per conversation that grew for 30 turns in a row.
 
 with live as (
     select
@@ -102,7 +102,7 @@ found as (
         sum(contracted_amount) as contracted_amount
     from counted
     group by kind, tenant, feature, api_key_token, caller, repeated, streak
-    having max(in_the_hour) >= 20
+    having (kind = 'prompt_loop' and max(in_the_hour) >= 20) or (kind = 'growing_prompt' and count(*) >= 30)
 ),
 
 longest as (

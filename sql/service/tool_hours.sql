@@ -1,0 +1,46 @@
+-- One row per hour (UTC), feature, environment, tool and side effect with calls: failed, undeclared and unapproved ones.
+
+with calls as (
+    select
+        date_trunc('hour', c.ts) as hour_start,
+        c.feature,
+        c.environment,
+        c.tool_name,
+        coalesce(c.side_effect, t.side_effect) as side_effect,
+        c.tool_decision,
+        c.tool_status,
+        c.latency_ms,
+        f.feature is not null as is_known_feature,
+        f.feature is not null and t.tool_name is null as is_undeclared,
+        (
+            coalesce(t.needs_approval, false)
+            or (coalesce(c.side_effect, '') = 'irreversible' and coalesce(t.side_effect, '') <> 'irreversible')
+        )
+        and coalesce(c.tool_decision, '') <> 'denied'
+        and coalesce(c.tool_status, '') <> 'cancelled'
+        and not (coalesce(c.tool_decision, '') = 'allowed' and c.approver_token is not null) as is_unapproved
+    from logs.tool_calls as c
+    left join service.features as f
+        on f.feature = c.feature
+    left join service.tools as t
+        on t.feature = c.feature and t.tool_name = c.tool_name
+    where c.day = cast($day as date)
+)
+
+select
+    cast($day as date) as day,
+    cast(hour_start as timestamp with time zone) as hour_start,
+    cast(feature as string) as feature,
+    cast(environment as string) as environment,
+    cast(tool_name as string) as tool_name,
+    cast(side_effect as string) as side_effect,
+    cast(count(*) as bigint) as calls,
+    cast(count_if(coalesce(tool_decision, '') = 'denied') as bigint) as denied,
+    cast(count_if(coalesce(tool_status, '') in ('ok', 'error', 'timeout')) as bigint) as status_measured,
+    cast(count_if(coalesce(tool_status, '') in ('error', 'timeout')) as bigint) as failed,
+    cast(case when max(case when is_known_feature then 1 else 0 end) = 1 then count_if(is_undeclared) end as bigint) as undeclared,
+    cast(count_if(is_unapproved) as bigint) as unapproved,
+    cast(count(latency_ms) as bigint) as latency_n,
+    cast(sum(exact(latency_ms)) as decimal(38, 3)) as latency_ms_sum
+from calls
+group by hour_start, feature, environment, tool_name, side_effect
