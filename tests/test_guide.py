@@ -28,8 +28,17 @@ def test_every_worked_question_is_answered_with_rows(house: House) -> None:
         "tool_calls": [{"tool_name": "refund", "tool_decision": "denied"}],
         "feedback": [{"feedback_kind": "rating", "feedback_value": 1}],
     }
-    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", user_id="u", latency_ms=12, **belongings), "{broken"])
-    house.deliver("b.jsonl", [request("r2", "2026-11-08T11:00:00Z", request_model="nobody-knows", response_model=None)])
+    service = {
+        "latency_ms": 12,
+        "conversation_id": "c",
+        "response_cache_lookup": True,
+        "route": "primary",
+        "expected_route": "economy",
+        "safety_input_verdict": "pass",
+    }
+    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", user_id="u", **service, **belongings), "{broken"])
+    unknown = request("r2", "2026-11-08T11:00:00Z", request_model="nobody-knows", response_model=None)
+    house.deliver("b.jsonl", [unknown, request("r4", "2026-11-08T11:00:00Z", error_class="provider")])
     house.night()
     house.deliver("c.jsonl", [request("r3", "2026-11-08T12:00:00Z")])
     house.night()
