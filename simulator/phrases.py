@@ -66,18 +66,13 @@ _AMENDMENTS = (
 )
 
 
-def canary_of(feature: str) -> str:
-    """How the marks of all versions of a feature's prompt begin: what a person would declare as its canary."""
-    return "ref-" + blake2b(feature.encode(), digest_size=5).hexdigest()
-
-
 def canary(feature: str, version: str) -> str:
-    """A mark in the system prompt: wherever else it shows up, the prompt has leaked."""
-    return f"{canary_of(feature)}-{int(version[1:]) % 100}"
+    """A mark in the system prompt: wherever else it shows up, the prompt has leaked. v112 has that of v12."""
+    return "ref-" + blake2b(f"{feature}/v{int(version[1:]) % 100}".encode(), digest_size=5).hexdigest()
 
 
 def system_prompt(feature: str, version: str) -> str:
-    """The system prompt of a feature at a prompt version such as v12; v112, deployed in its stead, keeps its mark."""
+    """The system prompt of a feature at a prompt version such as v12; v112 is another one, deployed in its stead."""
     number = int(version[1:])
     amendment = _AMENDMENTS[(number + number // 100) % len(_AMENDMENTS)]
     return f"{_SYSTEM[feature]} {amendment} Internal reference: {canary(feature, version)}. Prompt {version}."

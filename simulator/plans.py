@@ -45,10 +45,10 @@ def default_plan(first_day: date, days: int) -> tuple[Incident, ...]:
     key_1, key_2 = ({"api_key_id": f"key-kestrel-software-{number}"} for number in (1, 2))
     key_of_spike = {"tenant": "larkspur-retail", "api_key_id": "key-larkspur-retail-1"}
     return (
-        LatencyRegression("haiku-slows-down", *during(0.15, 13, 6), {"request_model": "claude-haiku-4-5"}, 3.0),
-        DeployWindow("support-prompt-deployed", *during(0.22, 15, 1), support, 0.6),
-        ErrorBurst("anthropic-overloaded", *during(0.3, 15, 3), {"provider": "anthropic"}, 0.5),
-        QueueBacklog("heron-backlog", *during(0.36, 12, 8), {"request_model": "heron-8b"}, 6.0),
+        LatencyRegression("haiku-slows-down", *during(0.15, 12, 12), {"request_model": "claude-haiku-4-5"}, 3.0),
+        DeployWindow("support-prompt-deployed", *during(0.22, 17, 1), support, 0.9, burst=timedelta(minutes=40)),
+        ErrorBurst("anthropic-overloaded", *during(0.3, 15, 6), {"provider": "anthropic"}, 0.6),
+        QueueBacklog("heron-backlog", *during(0.36, 12, 10), {"request_model": "heron-8b"}, 6.0),
         PromptLoop("kestrel-agent-loops", *during(0.43, 20, 3), key_2, 60.0),
         TokenSpike("larkspur-prompt-spike", *during(0.5, 14, 8), key_of_spike, 8.0),
         TruncationRise("history-kept-too-long", *during(0.58, 9, 8), support, 2.0),
@@ -56,7 +56,7 @@ def default_plan(first_day: date, days: int) -> tuple[Incident, ...]:
             "gpt-4o-mini-contract", at(0.65), end, {"request_model": "gpt-4o-mini"}, 0.8,
             provider="openai", usd_per_million=contract,
         ),
-        SafetyBypass("filter-answers-attacks", *during(0.72, 12, 10), support, 0.06),
+        SafetyBypass("filter-answers-attacks", *during(0.72, 12, 12), support, 0.1),
         NewModel("orion-2-arrives", at(0.8), end, {"feature": "doc_search"}, 0.15, model="orion-2-preview"),
         Misrouting("support-goes-dear", *during(0.86, 8, 12), support, 0.4, model="gpt-4o"),
         PromptLoop("kestrel-talk-grows", *during(0.93, 17, 4), key_1 | {"feature": "code_assist"}, 15.0, growth_tokens=900),
@@ -125,7 +125,7 @@ def _backlog(day: datetime, turn: int, size: int) -> Incident:
 
 def _loop(day: datetime, turn: int, size: int) -> Incident:
     scope = {"api_key_id": _KEYS[turn % len(_KEYS)]}
-    return PromptLoop(f"loop-{turn}", *_hours(day, 13, 4), scope, (20.0, 100.0, 400.0)[size])
+    return PromptLoop(f"loop-{turn}", *_hours(day, 13, 4), scope, (10.0, 100.0, 400.0)[size])
 
 
 def _growth(day: datetime, turn: int, size: int) -> Incident:

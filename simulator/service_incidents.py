@@ -13,7 +13,7 @@ from zlib import crc32
 
 import numpy as np
 
-from simulator.catalogue import FEATURE_CODES, MODEL_CODES
+from simulator.catalogue import ENVIRONMENTS, FEATURE_CODES, MODEL_CODES
 from simulator.chunk import ABSENT, CONVERSATION, REQUEST, TRACE, BoolArray, Chunk, make_ids
 from simulator.fragments import ANSWERED, BLOCKED, INPUT_BLOCKED, MISROUTED, OUTCOME_CODES, PROMPT_TEXTS, prompt_version
 from simulator.incidents import Incident, PartialIncident, in_ms
@@ -21,6 +21,7 @@ from simulator.outcome import CONTEXT_WINDOW_TOKENS, fail
 from simulator.shape import HOUR_MS
 
 _BURNS = ("burn_rate",)
+_PROD = [name for name, _ in ENVIRONMENTS].index("prod")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class QueueBacklog(Incident):
 
 @dataclass(frozen=True)
 class PromptLoop(Incident):
-    """On top of the traffic, a caller in scope sends `size` requests an hour, evenly, modelled on its first of the chunk.
+    """On top of the traffic, a caller in scope sends `size` requests an hour to `prod`, modelled on its first of the chunk.
 
     It is one prompt, sent again and again; with `growth_tokens` it is one conversation whose every turn is longer by so
     much. Scope names an API key. Between two chunks, where nobody asks, the loop pauses too.
@@ -155,7 +156,8 @@ class PromptLoop(Incident):
         return np.zeros(len(chunk), dtype=bool)
 
     def requests_on_top(self, seed: int, chunk: Chunk) -> Chunk | None:
-        models = np.flatnonzero(self.concerns(chunk))
+        is_named = (chunk.whole["user"] >= 0) & (chunk.codes["environment"] == _PROD)
+        models = np.flatnonzero(self.concerns(chunk) & is_named)
         step_ms, start_ms = HOUR_MS / self.size, in_ms(self.start)
         first_ms, last_ms = max(int(chunk.ts_ms[0]), start_ms), min(int(chunk.ts_ms[-1]), in_ms(self.end) - 1)
         turn = np.arange(max(0, int((first_ms - start_ms) / step_ms) - 1), int((last_ms - start_ms) / step_ms) + 1)
@@ -237,7 +239,6 @@ class DeployWindow(Incident):
     def seed_example(self) -> tuple[str, str]:
         feature = self.scope["feature"]
         fields = {
-            "deployment_id": f"{feature.replace('_', '-')}-{self.prompt_version}-{self.start:%Y-%m-%d}",
             "starts_at": _instant(self.start),
             "ends_at": _instant(self.end),
             "feature": feature,
@@ -245,8 +246,8 @@ class DeployWindow(Incident):
             "what": "a new version of the prompt",
             "actor": "team:prompts",
         }
-        entry = "\n".join(f"    {key}: {value}" for key, value in fields.items())
-        return "deployments_example.yml", f"  -{entry[3:]}\n"
+        entry = "".join(f"    {key}: {value}\n" for key, value in fields.items())
+        return "deployments_example.yml", f"  {self.name}:\n{entry}"
 
 
 def _is_answered_by_a_model(chunk: Chunk) -> BoolArray:
