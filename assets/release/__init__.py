@@ -1,0 +1,1 @@
+"""Is what is being rolled out safe to promote? Deployments, prompts, evaluations."""
