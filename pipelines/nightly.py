@@ -161,7 +161,8 @@ class NightRun:
                 tried.add(days.inputs_digest)
                 self.say(f"computing {days.first} to {days.last} ({(days.last - days.first).days + 1} days; {days.why})")
                 self._execute(COMPUTE, instance, days.tags)
-        self.night.plan = make_plan(store, due, runs)
+        else:
+            self.night.plan = make_plan(store, due, runs)
         self.night.seconds["compute"] = time.perf_counter() - started
 
     def _publish(self, instance: dg.DagsterInstance) -> None:

@@ -144,7 +144,7 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
     begin = min(with_rows | computed)
     calendar = days_between(begin - timedelta(days=reach), inputs.last_due_day)
     found: list[StaleDay] = []
-    stale: set[tuple[str, date]] = set()
+    stale: dict[str, set[date]] = {}
     for contract in tables:
         log = store.day_log(contract.name)
         for day in calendar:
@@ -156,14 +156,14 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
             waits = [
                 f"{name} of {read} is stale"
                 for name, window in contract.reads.items()
-                if not isinstance(window, str)
+                if name in stale and not isinstance(window, str)
                 for read in inputs.window(day, window)
-                if (name, read) in stale
+                if read in stale[name]
             ]
             every_day = contract.every_day and day >= begin
             reasons = waits if is_fresh(state, wanted, every_day) else [*explain(state, wanted), *waits]
             if reasons:
-                stale.add((contract.name, day))
+                stale.setdefault(contract.name, set()).add(day)
                 found.append(StaleDay(contract.name, day, tuple(reasons), wanted))
     return found
 

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from resources.store import Store
+from resources.stored_rows import stored_rows
 from resources.table_store import CommitConflict, arrow_schema
 
 AUDIT = "governance.audit"
@@ -27,11 +28,16 @@ def chain_digest(prev_digest: str, row: Mapping[str, Any]) -> str:
 
 
 def entries(store: Store) -> list[dict[str, Any]]:
-    """The whole chain, oldest first."""
+    """The whole chain as it is stored, oldest first."""
     contract = store.contracts[AUDIT]
     names = [c.name for c in contract.columns]
     rows = store.rows(f"select {', '.join(names)} from ({store.scan_all(AUDIT)}) order by seq")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def is_recorded(store: Store, action: str, subject: str) -> bool:
+    """Whether an act was recorded for a subject."""
+    return any(e["action"] == action and e["subject"] == subject for e in stored_rows(store, AUDIT, ("seq",)))
 
 
 def append(
@@ -48,7 +54,7 @@ def append_all(
     contract = store.contracts[AUDIT]
     while True:
         table = store.open(AUDIT)
-        chain = entries(store)
+        chain = stored_rows(store, AUDIT, ("seq",))
         recorded = {e["subject"] for e in chain if e["action"] == action}
         seq, digest = (chain[-1]["seq"], chain[-1]["digest"]) if chain else (0, GENESIS)
         rows: list[dict[str, Any]] = []

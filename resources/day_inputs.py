@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import md5
@@ -92,6 +93,7 @@ class DayInputs:
         self.last_due_day = date.fromisoformat(pins["last_due_day"])
         self._code: dict[str, str] = {}
         self._versions: dict[str, dict[date, str]] = {}
+        self._windows: dict[tuple[date, tuple[int, int]], list[date]] = {}
 
     def of(self, contract: Contract, day: date) -> Inputs:
         """The versions that a day of `contract` would be computed from; days without rows are left out."""
@@ -101,8 +103,9 @@ class DayInputs:
             if isinstance(window, str):
                 inputs[name] = self._reference(source).version(day)
                 continue
+            version_of = self._version_of(source)
             for read in self.window(day, window):
-                version = self._version(source, read)
+                version = version_of(read)
                 if version is not None:
                     inputs[f"{name}@{read.isoformat()}"] = version
         return inputs
@@ -125,8 +128,10 @@ class DayInputs:
 
     def window(self, day: date, window: tuple[int, int]) -> list[date]:
         """The days of a window, those not due yet left out: they are settled the night after."""
-        days = [day + timedelta(days=offset) for offset in range(window[0], window[1] + 1)]
-        return [d for d in days if d <= self.last_due_day]
+        if (day, window) not in self._windows:
+            days = [day + timedelta(days=offset) for offset in range(window[0], window[1] + 1)]
+            self._windows[day, window] = [d for d in days if d <= self.last_due_day]
+        return self._windows[day, window]
 
     def days_with_rows(self) -> set[date]:
         """Every due day on which a ledger or event table that others read has live rows."""
@@ -138,9 +143,8 @@ class DayInputs:
         return found
 
     def pinned(self, name: str) -> Table:
-        """A ledger, event or reference table as this run sees it: a handle to read through, never refreshed."""
-        version = self.pins[name]
-        return self.store.remember((f"{name} as pinned", version), lambda: self.store.open(name, version))
+        """A ledger, event or reference table as this run sees it."""
+        return self.store.at(name, self.pins[name])
 
     @property
     def live_files(self) -> dict[date, list[str]]:
@@ -171,11 +175,11 @@ class DayInputs:
             return self.ledger_select(source, days)
         return scan(source, [f.path for f in self.pinned(source.name).files() if f.day in days])
 
-    def _version(self, source: Contract, day: date) -> str | None:
+    def _version_of(self, source: Contract) -> Callable[[date], str | None]:
         if source.kind == "derived":
-            state = self.store.day_log(source.name).state(day)
-            return state.shown if state else None
-        return self._versions_of(source).get(day)
+            states = self.store.day_log(source.name).states
+            return lambda day: state.shown if (state := states.get(day)) else None
+        return self._versions_of(source).get
 
     def _versions_of(self, source: Contract) -> dict[date, str]:
         if source.name not in self._versions:

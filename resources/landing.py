@@ -24,7 +24,6 @@ from resources import closed_days
 from resources.capture import CapturePolicy
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
-from resources.file_states import file_states
 from resources.key_record import open_keyring
 from resources.keyring import Keyring
 from resources.landing_area import Candidate, FileNotReadable, landing_area
@@ -35,6 +34,7 @@ from resources.stage_writer import LANDED, QUARANTINE, TEXTS
 from resources.staged_file import StagedFile, StageIncomplete, stream_rows
 from resources.staging import FileStillWritten, StagingRules, stage_file
 from resources.store import Store
+from resources.stored_rows import stored_rows
 from resources.table_store import CommitConflict, arrow_schema
 from resources.unread_keys import CANONICAL, unread_keys
 from resources.warehouse import connect
@@ -171,7 +171,7 @@ class Landing:
 
     def states(self) -> list[dict[str, Any]]:
         """All of logs.files, each file's states in order."""
-        return file_states(self.store)
+        return stored_rows(self.store, FILES, ("arrived_at", "file_id", "state_number"))
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
         # What was refused, or landed nothing, is looked at again: its source may have been declared anew.

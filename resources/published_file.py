@@ -33,6 +33,8 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
     target.unlink(missing_ok=True)
     con = create_database(aside)
     try:
+        # One transaction: else each view and each comment on a column is written to disk, with all the paths of its view.
+        con.execute("begin transaction")
         load_macros(con)
         for question in dict.fromkeys(c.question for c in store.contracts.values()):
             con.execute(f"create schema if not exists {question}")
@@ -50,6 +52,7 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
         failpoint("publish.file_half_written")
         for contract in store.contracts.values():
             _describe(con, contract)
+        con.execute("commit")
         # Closing writes the file as well, and says nothing where the disk is full: the file would be empty.
         con.execute("checkpoint")
     finally:
@@ -66,11 +69,12 @@ def shown_columns(contract: Contract) -> list[Column]:
 
 
 def _table_view(con: Connection, store: Store, contract: Contract, table: dict[str, Any]) -> None:
-    if table["kind"] == "derived":
+    is_derived = table["kind"] == "derived"
+    if is_derived:
         paths = [path for _, entry in sorted(table["days"].items()) for path in entry["files"]]
     else:
         paths = table["files"]
-    opened = store.open(contract.name)
+    opened = store.day_log(contract.name).table if is_derived else store.at(contract.name, table["version"])
     if opened.min_reader_version != 1:
         raise RuntimeError(
             f"{contract.name} uses Delta reader version {opened.min_reader_version}: views over its files would be wrong "

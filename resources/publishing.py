@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -125,7 +125,7 @@ class Publisher:
         newest = {(c.name, day): inputs.of(c, day) for c in derived for day in states[c.name]}
         choice = choose(derived, states, _entries(current), newest, closed)
         tables: dict[str, Any] = {
-            name: {"kind": "derived", "days": {day.isoformat(): asdict(entry) for day, entry in sorted(days.items())}}
+            name: {"kind": "derived", "days": {day.isoformat(): dict(vars(entry)) for day, entry in sorted(days.items())}}
             for name, days in choice.entries.items()
         }
         for contract in store.contracts.values():
@@ -153,7 +153,7 @@ class Publisher:
         """Name the live files: a derived day taken anew has the table's, one kept has those of the earlier manifest."""
         for name, table in manifest["tables"].items():
             if table["kind"] != "derived":
-                files = self.store.open(name, version=table["version"]).files()
+                files = self.store.at(name, table["version"]).files()
                 table["files"] = [f.path for f in files]
                 continue
             before = current["tables"].get(name, {}).get("days", {})
@@ -185,8 +185,7 @@ class Publisher:
         sync_path(self.door.parent)
 
     def _is_recorded(self, number: int) -> bool:
-        subject = f"manifest {number}"
-        return any(e["action"] == "published" and e["subject"] == subject for e in audit.entries(self.store))
+        return audit.is_recorded(self.store, "published", f"manifest {number}")
 
     def _record(self, number: int, now: datetime) -> None:
         content = (self.folder / f"manifest-{number}.json").read_text(encoding="utf-8")

@@ -48,6 +48,10 @@ class Store:
         """A handle on a table; the newest version unless told otherwise."""
         return self.tables.open(self.contracts[name], version)
 
+    def at(self, name: str, version: int) -> Table:
+        """A table as it was at a version: opened once a process, to read through and never to be refreshed."""
+        return self.remember((f"{name} as it was", version), lambda: self.open(name, version))
+
     def scan_all(self, name: str) -> str:
         """A SELECT of every stored row of a table, as it is now."""
         return scan(self.contracts[name], [f.path for f in self.open(name).files()])

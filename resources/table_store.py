@@ -32,6 +32,8 @@ _CONFIGURATION: dict[str, str | None] = {
     # Our record of inputs and verdicts lives in the commits: Delta's default drops them after 30 days.
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
+    # A handle reads the last checkpoint and every commit since: at the default of 100, most of the time that opening takes.
+    "delta.checkpointInterval": "20",
 }
 _FACT_ROWS, _TEXT_ROWS = 122_880, 16_384
 """Rows of a row group. A writer holds one a day in memory: those of words are wide."""
@@ -138,7 +140,8 @@ class Table:
     @property
     def has_gained_columns(self) -> bool:
         """Whether older files may lack columns that the contract has now."""
-        return any(entry["operation"] == "ADD COLUMN" for entry in self._delta.history())
+        first = DeltaTable(str(self.folder), version=0)
+        return len(first.schema().fields) < len(self._delta.schema().fields)
 
     def commits(self, after: int = -1) -> list[Commit]:
         """Our commits in (`after`, this handle's version], oldest first."""
@@ -262,7 +265,8 @@ class TableStore:
 
     def open(self, contract: Contract, version: int | None = None) -> Table:
         """A handle on a table, newest version unless told otherwise. Creates the table, or adds the columns that
-        the contract has gained; raises ContractError where the contract changed a stored column's type."""
+        the contract has gained and the properties that tables are created with by now; raises ContractError where the
+        contract changed a stored column's type."""
         folder = self.folder(contract)
         try:
             delta = DeltaTable(str(folder), version=version)
@@ -312,6 +316,9 @@ class TableStore:
 
             fields = [f for f in Schema.from_arrow(arrow_schema(contract)).fields if f.name in missing]
             delta.alter.add_columns(fields)
+        stored_configuration = delta.metadata().configuration
+        if changed := {key: value for key, value in _CONFIGURATION.items() if stored_configuration.get(key) != value}:
+            delta.alter.set_table_properties({key: str(value) for key, value in changed.items()})
 
 
 def _same_type(stored: pa.DataType, wanted: pa.DataType) -> bool:

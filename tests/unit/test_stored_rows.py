@@ -1,4 +1,4 @@
-"""The states of all files: as stored, whatever happened to the table since they were read."""
+"""Rows that were read before: as stored, whatever happened to the table since."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import pytest
 from core import core_house
 from house import request
 
-from resources import file_states
+from resources import stored_rows
 from resources.contracts import Contract
 from resources.maintenance import compact_ledgers
 from resources.store import Store
 from resources.warehouse import scan
 
 
+def states(store: Store) -> list[dict[str, object]]:
+    return stored_rows.stored_rows(store, "logs.files", ("arrived_at", "file_id", "state_number"))
+
+
 def afresh(store: Store) -> list[dict[str, object]]:
     """As a process that has read nothing sees them."""
-    return file_states.file_states(Store(store.data, store.state, store.contracts))
+    return states(Store(store.data, store.state, store.contracts))
 
 
 def test_a_file_of_an_earlier_night_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,14 +31,14 @@ def test_a_file_of_an_earlier_night_is_not_read_again(tmp_path: Path, monkeypatc
         read.extend(paths)
         return scan(contract, paths)
 
-    monkeypatch.setattr(file_states, "scan", noted)
+    monkeypatch.setattr(stored_rows, "scan", noted)
     house = core_house(tmp_path)
     for number in range(3):
         house.deliver(f"{number}.jsonl", [request(f"r{number}", "2026-11-03T10:00:00Z")])
         house.land()
-    states = file_states.file_states(house.store)
+    found = states(house.store)
     assert len(read) == len(set(read)) == 3
-    assert states == afresh(house.store)
+    assert found == afresh(house.store)
 
 
 def test_states_are_neither_lost_nor_doubled_when_the_table_is_compacted(tmp_path: Path) -> None:
@@ -42,11 +46,11 @@ def test_states_are_neither_lost_nor_doubled_when_the_table_is_compacted(tmp_pat
     for number in range(10):
         house.deliver(f"{number}.jsonl", [request(f"r{number}", "2026-11-03T10:00:00Z")])
         house.land()
-    before = file_states.file_states(house.store)
+    before = states(house.store)
     assert compact_ledgers(house.store) > 0
-    assert file_states.file_states(house.store) == before == afresh(house.store)
+    assert states(house.store) == before == afresh(house.store)
     house.deliver("0.jsonl", [request("r0", "2026-11-03T10:00:00Z"), request("r10", "2026-11-03T10:00:00Z")])
     house.land()
-    after = file_states.file_states(house.store)
+    after = states(house.store)
     assert after == afresh(house.store)
     assert [s["state"] for s in after if s["path"].endswith("/0.jsonl")] == ["landed", "superseded", "landed"]
