@@ -58,9 +58,14 @@ def assert_reads(contract: Contract) -> None:
 
 
 def dependencies(contract: Contract, contracts: dict[str, Contract]) -> list[dg.AssetDep]:
-    """A table's inputs as Dagster dependencies, with the window of days where the input has days."""
+    """A table's inputs as Dagster dependencies, with the window of days where the input has days.
+
+    Its own earlier days are none: the steps of a range go from day to day, and Dagster would ask for a run each.
+    """
     deps = []
     for name, window in contract.reads.items():
+        if name == contract.name:
+            continue
         mapping = None
         both_daily = contract.kind == "derived" and contracts[name].kind == "derived"
         if both_daily and not isinstance(window, str) and window != (0, 0):

@@ -213,6 +213,8 @@ def parse(question: str, table: str, raw: dict[str, Any], root: Path = CONTRACTS
     for source, window in (raw.get("reads") or {}).items():
         if window != VALID and not (isinstance(window, list) and len(window) == 2 and window[0] <= window[1]):
             raise ContractError(f"{where}: reads {source}: {window!r}; write [first, last] in days, or `valid`")
+        if source == f"{question}.{table}" and (window == VALID or window[1] >= 0):
+            raise ContractError(f"{where}: a table may read its own earlier days alone; write a window that ends at -1")
         reads[source] = VALID if window == VALID else (int(window[0]), int(window[1]))
     measures = raw.get("measures") or {}
     contract = Contract(
@@ -273,7 +275,8 @@ def load(root: Path = CONTRACTS) -> dict[str, Contract]:
         if name not in found:
             raise ContractError(f"{trail[-1]} reads {name}, which has no contract")
         for source in found[name].reads:
-            visit(source, (*trail, name))
+            if source != name:
+                visit(source, (*trail, name))
         ordered[name] = found[name]
 
     for name in found:

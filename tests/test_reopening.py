@@ -14,7 +14,7 @@ import pytest
 from core import COST, LOGS, at, by_outcome, core_contracts, core_house, day, declare_tenants, file_states, priced, reopened
 from house import SOURCES, House, price, request, with_sql
 
-from resources.contracts import Check, Column, Contract
+from resources.contracts import Check, Column, Contract, ContractError, parse
 from resources.maintenance import compact_ledgers
 from resources.sources import Source
 
@@ -491,3 +491,42 @@ def test_a_held_back_correction_leaves_readers_the_earlier_rows(house: House) ->
         ("failed",)
     ]
     assert_quiet(house)
+
+
+def running_contracts(folder: Path) -> dict[str, Contract]:
+    """The core tables and `logs.running`: input tokens since the first day, told by the table's own day before."""
+    contracts = core_contracts()
+    raw = {
+        "row": "One day, with the input tokens of all days up to it.",
+        "kind": "derived",
+        "owner": "team:data-platform",
+        "key": ["day"],
+        "reads": {"logs.requests": [0, 0], "logs.running": [-1, -1]},
+        "columns": {"tokens": {"type": "BIGINT", "meaning": "Input tokens of all days up to it"}},
+    }
+    sql = (
+        "-- One day.\nselect cast($day as date) as day, cast(sum(n) as bigint) as tokens from ("
+        "select input_tokens as n from logs.requests union all select tokens as n from logs.running) as t "
+        "having count(*) > 0\n"
+    )
+    contracts["logs.running"] = with_sql(parse("logs", "running", raw), folder, sql)
+    return contracts
+
+
+def test_a_table_that_reads_its_own_day_before_is_computed_from_day_to_day_in_one_round(tmp_path: Path) -> None:
+    house = priced(core_house(tmp_path, "2026-11-06T03:00:00", running_contracts(tmp_path)))
+    house.deliver("a.jsonl", [request(f"r{n}", f"2026-11-0{n}T10:00:00Z") for n in (2, 3, 5)])
+    house.night()
+    running = "select day::text, tokens from logs.running order by 1"
+    assert house.ask(running) == [
+        ("2026-11-02", 1000), ("2026-11-03", 2000), ("2026-11-04", 2000), ("2026-11-05", 3000),
+    ]  # fmt: skip
+    house.deliver("b.jsonl", [request("late", "2026-11-03T11:00:00Z")])
+    assert by_outcome(house.night())["replaced"] >= at(["logs.running"], "11-03", "11-04", "11-05")
+    assert [tokens for _, tokens in house.ask(running)] == [1000, 3000, 3000, 4000]
+    assert_quiet(house)
+
+
+def test_a_table_may_not_read_its_own_day(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="its own earlier days alone"):
+        parse("logs", "running", {"row": "r", "kind": "derived", "owner": "o", "reads": {"logs.running": [-1, 0]}})
