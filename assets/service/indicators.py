@@ -67,8 +67,6 @@ INDICATORS: dict[str, Indicator] = {
     "groundedness": Indicator(
         "scored answers", "hallucination-surge", "retrieval", "data", is_sampled=True, is_measured=False
     ),
-    "incident_feedback_coverage": Indicator(
-        "incidents", "hallucination-surge", "prompt", "compliance", is_measured=False
-    ),
+    "incident_feedback_coverage": Indicator("incidents", "hallucination-surge", "prompt", "compliance", is_measured=False),
     "billing_anomalies": Indicator("days", "cost-spike", "spend", "cost", is_measured=False),
 }
