@@ -267,6 +267,10 @@ MACRO_CALLS = {
     "exact": ["1.23456e0", "0e0", "cast(null as double)", "1e300"],
     "wilson_low": ["0, 10", "10, 10", "3, 10", "0, 0", "cast(null as bigint), 10", "999999999, 1000000000"],
     "wilson_high": ["0, 10", "10, 10", "3, 10", "0, 0", "cast(null as bigint), 10", "999999999, 1000000000"],
+    "sql_equals": [
+        "'feature', 'chat'", "'feature', chr(39) || ' or 1=1 --'", "'tenant', cast(null as string)", "'tenant', ''",
+        "'tenant', chr(92) || chr(39)",
+    ],
 }  # fmt: skip
 
 

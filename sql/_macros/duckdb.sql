@@ -72,3 +72,10 @@ create or replace macro wilson_high(hits, trials) as
             ) / (trials + 3.841458820694124e0)
         )
     end;
+
+-- A condition of a WHERE clause as text, safe for any value: "feature = 'it''s'", or "feature is null".
+create or replace macro sql_equals(column_name, wanted) as
+    column_name || case
+        when wanted is null then ' is null'
+        else ' = ' || chr(39) || replace(wanted, chr(39), chr(39) || chr(39)) || chr(39)
+    end;

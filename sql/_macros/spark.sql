@@ -72,3 +72,10 @@ create or replace temporary function wilson_high(hits bigint, trials bigint) ret
             ) / (trials + 3.841458820694124e0)
         )
     end;
+
+-- A condition of a WHERE clause as text, safe for any value: "feature = 'it''s'", or "feature is null".
+create or replace temporary function sql_equals(column_name string, wanted string) returns string return
+    column_name || case
+        when wanted is null then ' is null'
+        else ' = ' || chr(39) || replace(wanted, chr(39), chr(39) || chr(39)) || chr(39)
+    end;
