@@ -268,7 +268,10 @@ def test_records_hold_what_the_contract_takes(world: tuple[Path, dict[str, Any]]
 
 def test_incidents_are_in_the_files(world: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     folder, truth = world
-    spike, price, new_model = truth["incidents"]
+    spike, price, new_model = (
+        next(incident for incident in truth["incidents"] if incident["kind"] == kind)
+        for kind in ("TokenSpike", "PriceChange", "NewModel")
+    )
     rows = Recount(folder, truth).winners.values()
 
     def mean_prompt(inside: bool) -> float:
