@@ -1,47 +1,373 @@
--- One row per thing that a rule found on a day: its first to its last hour, figures, runbook and evidence.
+-- One row per thing that a rule found on a day: from its first to its last hour, with figures, runbook and evidence.
 
-with found as (
+with of_environment as (
+    -- Where a feature names its environments, what happens in others concerns nobody.
+    select e.*
+    from service.safety_events as e
+    left join service.features as f
+        on f.feature = e.feature
+    where
+        f.environments is null
+        or contains(',' || replace(f.environments, ' ', '') || ',', ',' || e.environment || ',')
+),
+
+spikes as (
     select
-        'filter_bypass' as rule,
+        tenant,
+        api_key_token,
+        max(case when state = 'large_spike' then 1 else 0 end) as is_large,
+        min(hour_start) as first_seen,
+        max(hour_start) + interval '1' hour as last_seen,
+        sum(requests) as n,
+        max(contracted_amount) as amount,
+        max_by(usual_amount, contracted_amount) as usual_amount,
+        max_by(threshold_amount, contracted_amount) as threshold
+    from service.cost_spikes
+    where state in ('spike', 'large_spike')
+    group by tenant, api_key_token
+),
+
+looping as (
+    select
+        kind,
+        tenant,
         feature,
+        api_key_token,
+        nullif(max_by(coalesce(last_model, ''), requests), '') as model,
+        count(*) as loops,
+        min(first_seen) as first_seen,
+        max(last_seen) as last_seen,
+        sum(requests) as n,
+        max(most_in_an_hour) as most_in_an_hour,
+        max(requests) as most,
+        max(most_input_tokens) as most_input_tokens,
+        sum(contracted_amount) as amount
+    from service.loops
+    where state = 'loop'
+    group by kind, tenant, feature, api_key_token
+),
+
+unsafe as (
+    select
+        kind,
+        feature,
+        case when min(model) = max(model) then min(model) end as model,
+        case when min(prompt_version) = max(prompt_version) then min(prompt_version) end as prompt_version,
         min(ts) as first_seen,
         max(ts) as last_seen,
         count(*) as n
-    from logs.requests
+    from of_environment
+    group by kind, feature
+),
+
+shares as (
+    select
+        rule,
+        feature,
+        model,
+        tool_name,
+        case when min(prompt_version) = max(prompt_version) then min(prompt_version) end as prompt_version,
+        -- A window of six hours may begin on the day before.
+        greatest(
+            min(case when window_hours = 6 then hour_start - interval '5' hour else hour_start end),
+            cast(cast($day as date) as timestamp with time zone)
+        ) as first_seen,
+        max(hour_start) + interval '1' hour as last_seen,
+        max_by(bad, lower_bound) as bad,
+        max_by(total, lower_bound) as total,
+        max_by(threshold, lower_bound) as threshold
+    from service.share_breaches
+    group by rule, feature, model, tool_name
+),
+
+calls as (
+    select
+        r.rule,
+        t.feature,
+        t.tool_name,
+        min(t.hour_start) as first_seen,
+        max(t.hour_start) + interval '1' hour as last_seen,
+        sum(case when r.rule = 'undeclared_tool' then t.undeclared else t.unapproved end) as n
+    from service.tool_hours as t
+    cross join (values ('undeclared_tool'), ('unapproved_tool')) as r (rule)
+    left join service.features as f
+        on f.feature = t.feature
     where
-        day = cast($day as date)
-        and safety_input_verdict = 'block'
-        and error_class is null
-        and output_tokens > 0
-        and coalesce(is_shadow, false) = false
-    group by feature
+        case when r.rule = 'undeclared_tool' then t.undeclared else t.unapproved end > 0
+        and (
+            f.environments is null
+            or contains(',' || replace(f.environments, ' ', '') || ',', ',' || t.environment || ',')
+        )
+    group by r.rule, t.feature, t.tool_name
+),
+
+found as (
+    select
+        'cost_spike' as rule,
+        case when is_large = 1 then 'page' else 'ticket' end as severity,
+        'API key ' || coalesce('…' || right(api_key_token, 6), 'without a name') || ' of ' || coalesce(tenant, 'no tenant')
+        || ' cost ' || cast(cast(amount as decimal(38, 2)) as string) || ' USD in an hour; its dear hours usually cost '
+        || cast(cast(usual_amount as decimal(38, 2)) as string) as title,
+        cast(null as string) as feature,
+        cast(null as string) as model,
+        cast(null as string) as prompt_version,
+        tenant,
+        api_key_token,
+        -- A spike that grows large is news once more.
+        coalesce(api_key_token, '') || case when is_large = 1 then ' large' else '' end as subject,
+        'cost' as cause_class,
+        'spend' as component,
+        first_seen,
+        last_seen,
+        n,
+        cast(amount as double) as value,
+        threshold,
+        'USD' as unit,
+        'cost-spike' as runbook,
+        'select * from service.cost_spikes where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('tenant', tenant) || ' and ' || sql_equals('api_key_token', api_key_token)
+        || ' order by hour_start' as evidence
+    from spikes
+    union all
+    select
+        kind as rule,
+        'ticket' as severity,
+        case
+            when kind = 'prompt_loop'
+                then cast(n as string) || ' requests of API key ' || coalesce('…' || right(api_key_token, 6), 'without a name')
+                    || ' repeat ' || cast(loops as string) || case when loops = 1 then ' prompt' else ' prompts' end
+                    || ', up to ' || cast(most_in_an_hour as string) || ' times in an hour'
+            else 'A conversation of API key ' || coalesce('…' || right(api_key_token, 6), 'without a name') || ' grew for '
+                || cast(most as string) || ' turns in a row, to ' || cast(most_input_tokens as string) || ' input tokens'
+        end
+        || coalesce(', and cost ' || cast(cast(amount as decimal(38, 2)) as string) || ' USD', ', at an unknown cost') as title,
+        feature,
+        model,
+        cast(null as string) as prompt_version,
+        tenant,
+        api_key_token,
+        coalesce(api_key_token, '') as subject,
+        'cost' as cause_class,
+        'gateway' as component,
+        first_seen,
+        last_seen,
+        n,
+        cast(case when kind = 'prompt_loop' then most_in_an_hour else most end as double) as value,
+        cast(case when kind = 'prompt_loop' then 20 else 30 end as double) as threshold,
+        'request' as unit,
+        'prompt-loop' as runbook,
+        'select * from service.loops where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('kind', kind) || ' and ' || sql_equals('tenant', tenant)
+        || ' and ' || sql_equals('feature', feature) || ' and ' || sql_equals('api_key_token', api_key_token)
+        || ' order by requests desc' as evidence
+    from looping
+    union all
+    select
+        kind as rule,
+        'page' as severity,
+        case kind
+            when 'filter_bypass' then 'Requests that the safety filter blocked and that were answered all the same: '
+            when 'canary_leak' then 'Answers with a mark of the system prompt: '
+            else 'Answers with personal data or secrets that nobody had given: '
+        end
+        || cast(n as string) || ' (' || coalesce(feature, 'no feature') || ')' as title,
+        feature,
+        model,
+        prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        '' as subject,
+        case when kind = 'pii_in_output' then 'compliance' else 'safety' end as cause_class,
+        case when kind = 'canary_leak' then 'prompt' else 'safety_filter' end as component,
+        first_seen,
+        last_seen,
+        n,
+        cast(n as double) as value,
+        cast(0 as double) as threshold,
+        'request' as unit,
+        case when kind = 'filter_bypass' then 'safety-filter-failure' else 'data-leak' end as runbook,
+        'select * from service.safety_events where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('kind', kind) || ' and ' || sql_equals('feature', feature) || ' order by ts' as evidence
+    from unsafe
+    union all
+    select
+        rule,
+        'ticket' as severity,
+        cast(bad as string) || ' of ' || cast(total as string)
+        || case rule
+            when 'queue_backlog' then ' requests to ' || coalesce(model, 'no model') || ' waited longer than 5 s in the queue'
+            when 'misrouting' then ' requests of ' || coalesce(feature, 'no feature') || ' took another route than expected'
+            when 'truncation'
+                then ' prompts of ' || coalesce(feature, 'no feature') || ' for ' || coalesce(model, 'no model')
+                    || ' were cut to fit the window'
+            else ' calls of ' || tool_name || ' by ' || coalesce(feature, 'no feature') || ' failed'
+        end as title,
+        feature,
+        model,
+        prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        coalesce(tool_name, '') as subject,
+        case when rule = 'truncation' then 'data' else 'infrastructure' end as cause_class,
+        case rule
+            when 'queue_backlog' then 'queue'
+            when 'misrouting' then 'router'
+            when 'truncation' then 'prompt'
+            else 'tools'
+        end as component,
+        first_seen,
+        last_seen,
+        bad as n,
+        cast(bad as double) / nullif(total, 0) as value,
+        threshold,
+        '1' as unit,
+        case rule
+            when 'queue_backlog' then 'queue-backlog'
+            when 'misrouting' then 'misrouting'
+            when 'truncation' then 'truncation'
+            else 'tool-calls'
+        end as runbook,
+        'select * from service.share_breaches where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('rule', rule) || ' and ' || sql_equals('feature', feature)
+        || ' and ' || sql_equals('model', model) || ' and ' || sql_equals('tool_name', tool_name)
+        || ' order by hour_start, window_hours' as evidence
+    from shares
+    union all
+    select
+        rule,
+        'ticket' as severity,
+        'Calls of ' || tool_name || ' by ' || coalesce(feature, 'no feature')
+        || case when rule = 'undeclared_tool' then ', which does not declare it: ' else ' that nobody had approved: ' end
+        || cast(n as string) as title,
+        feature,
+        cast(null as string) as model,
+        cast(null as string) as prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        tool_name as subject,
+        'compliance' as cause_class,
+        'tools' as component,
+        first_seen,
+        last_seen,
+        n,
+        cast(n as double) as value,
+        cast(0 as double) as threshold,
+        'call' as unit,
+        'tool-calls' as runbook,
+        'select * from service.tool_hours where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('feature', feature) || ' and ' || sql_equals('tool_name', tool_name)
+        || case when rule = 'undeclared_tool' then ' and undeclared > 0' else ' and unapproved > 0' end
+        || ' order by hour_start' as evidence
+    from calls
+),
+
+burning as (
+    select
+        slo,
+        feature,
+        rule,
+        min(severity) as severity,
+        min(first_firing_at) as first_seen,
+        max(last_firing_at) as last_seen,
+        max_by(long_bad, long_burn_rate) as bad,
+        max_by(long_total, long_burn_rate) as total,
+        max(long_burn_rate) as burn_rate,
+        max_by(factor, long_burn_rate) as factor,
+        max(long_window_min) as long_window_min,
+        nullif(max_by(coalesce(top_model, ''), long_burn_rate), '') as model
+    from service.burn_rates
+    where state = 'firing'
+    group by slo, feature, rule
+),
+
+all_found as (
+    select
+        rule,
+        severity,
+        title,
+        feature,
+        model,
+        prompt_version,
+        tenant,
+        api_key_token,
+        cast(null as string) as slo,
+        cause_class,
+        component,
+        first_seen,
+        last_seen,
+        n,
+        value,
+        threshold,
+        unit,
+        'docs/runbooks/' || runbook || '.md' as runbook,
+        evidence,
+        false as is_replayed_rule,
+        -- A model belongs to what is found where the rule looks at models one by one.
+        case when rule in ('queue_backlog', 'truncation') then model end as model_part,
+        subject
+    from found
+    union all
+    select
+        'burn_rate.' || b.rule as rule,
+        b.severity,
+        coalesce(s.title, b.slo) || ': ' || cast(b.bad as string) || ' of ' || cast(b.total as string)
+        || ' events were bad, and the budget burns '
+        || cast(cast(b.burn_rate as decimal(38, 1)) as string) || ' times as fast as planned' as title,
+        b.feature,
+        b.model,
+        cast(null as string) as prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        b.slo,
+        s.cause_class,
+        s.component,
+        b.first_seen,
+        b.last_seen,
+        b.bad as n,
+        b.burn_rate as value,
+        b.factor as threshold,
+        '1' as unit,
+        s.runbook,
+        'select bucket_start, model, total, good, bad from service.slo_5min where day >= date '
+        || chr(39) || cast(cast($day as date) as string) || chr(39) || ' - 3 and day <= date '
+        || chr(39) || cast(cast($day as date) as string) || chr(39)
+        || ' and bad > 0 and ' || sql_equals('slo', b.slo) || ' and ' || sql_equals('feature', b.feature)
+        || ' order by bucket_start' as evidence,
+        true as is_replayed_rule,
+        cast(null as string) as model_part,
+        '' as subject
+    from burning as b
+    inner join service.slos as s
+        on s.slo = b.slo and s.feature = b.feature
 )
 
 select
     cast($day as date) as day,
-    cast(rule || '||' || replace(replace(coalesce(feature, ''), '%', '%25'), '|', '%7C') || '|||' as string) as fingerprint,
+    cast(
+        rule || '|' || replace(replace(coalesce(slo, ''), '%', '%25'), '|', '%7C')
+        || '|' || replace(replace(coalesce(feature, ''), '%', '%25'), '|', '%7C')
+        || '|' || replace(replace(coalesce(model_part, ''), '%', '%25'), '|', '%7C')
+        || '|' || replace(replace(coalesce(tenant, ''), '%', '%25'), '|', '%7C')
+        || '|' || replace(replace(subject, '%', '%25'), '|', '%7C') as string
+    ) as fingerprint,
     cast(rule as string) as rule,
-    cast('page' as string) as severity,
-    cast(cast(n as string) || ' blocked requests were answered all the same' as string) as title,
+    cast(severity as string) as severity,
+    cast(title as string) as title,
     cast(feature as string) as feature,
-    cast(null as string) as model,
-    cast(null as string) as prompt_version,
-    cast(null as string) as tenant,
-    cast(null as string) as api_key_token,
-    cast(null as string) as slo,
-    cast('safety' as string) as cause_class,
-    cast('safety_filter' as string) as component,
+    cast(model as string) as model,
+    cast(prompt_version as string) as prompt_version,
+    cast(tenant as string) as tenant,
+    cast(api_key_token as string) as api_key_token,
+    cast(slo as string) as slo,
+    cast(cause_class as string) as cause_class,
+    cast(component as string) as component,
     cast(first_seen as timestamp with time zone) as first_seen,
     cast(last_seen as timestamp with time zone) as last_seen,
     cast(n as bigint) as n,
-    cast(n as double) as value,
-    cast(0 as double) as threshold,
-    cast('request' as string) as unit,
-    cast('docs/runbooks/safety-filter-failure.md' as string) as runbook,
-    cast(
-        'select * from logs.requests where day = cast(' || chr(39) || cast(cast($day as date) as string) || chr(39)
-        || ' as date) and safety_input_verdict = ' || chr(39) || 'block' || chr(39)
-        || ' and error_class is null and output_tokens > 0' as string
-    ) as evidence,
-    cast(false as boolean) as is_replayed_rule
-from found
+    cast(value as double) as value,
+    cast(threshold as double) as threshold,
+    cast(unit as string) as unit,
+    cast(runbook as string) as runbook,
+    cast(evidence as string) as evidence,
+    cast(is_replayed_rule as boolean) as is_replayed_rule
+from all_found
