@@ -328,11 +328,10 @@ all_found as (
         b.factor as threshold,
         '1' as unit,
         s.runbook,
-        'select bucket_start, model, total, good, bad from service.slo_5min where day >= date '
-        || chr(39) || cast(cast($day as date) as string) || chr(39) || ' - 3 and day <= date '
-        || chr(39) || cast(cast($day as date) as string) || chr(39)
-        || ' and bad > 0 and ' || sql_equals('slo', b.slo) || ' and ' || sql_equals('feature', b.feature)
-        || ' order by bucket_start' as evidence,
+        'select * from service.burn_rates where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('slo', b.slo) || ' and ' || sql_equals('feature', b.feature)
+        || ' and ' || sql_equals('rule', b.rule) || ' and ' || sql_equals('state', 'firing')
+        || ' order by hour_start' as evidence,
         true as is_replayed_rule,
         cast(null as string) as model_part,
         '' as subject
