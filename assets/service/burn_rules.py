@@ -83,29 +83,19 @@ def trailing(counts: Counts, steps: int) -> Counts:
     return sums - before
 
 
-def replay(
-    total: Counts,
-    bad: Counts,
-    target: float,
-    rule: BurnRule,
-    window_days: int,
-    is_sampled: bool = False,
-    guarded: bool = True,
-) -> Replay:
+def replay(total: Counts, bad: Counts, target: float, rule: BurnRule, window_days: int, is_sampled: bool = False) -> Replay:
     """When a rule fires on counts of a five-minute grid without gaps.
 
     Guard against thin traffic: at least LEAST_BAD_EVENTS bad events in the long window, and the lower end of their share's
     interval (Clopper-Pearson, CONFIDENCE) above the budget and above one GUARD-th of what the rule asks for. Of a sample of
-    opinions (`is_sampled`) the long window burns with that bound itself. `guarded=False` is for comparison.
+    opinions (`is_sampled`) the long window burns with that bound itself.
     """
     long_total, long_bad = (trailing(c, rule.long_min // STEP_MIN) for c in (total, bad))
     short_total, short_bad = (trailing(c, rule.short_min // STEP_MIN) for c in (total, bad))
     budget = (1 - target) * (1 + _TOLERANCE)
     limit = rule.factor(window_days) * budget
     exceeds = (long_bad > limit * long_total) & (short_bad > limit * short_total)
-    is_firing = exceeds.copy()
-    if guarded or is_sampled:
-        is_firing &= long_bad >= LEAST_BAD_EVENTS
-        bound = clopper_pearson_low(long_bad[is_firing], long_total[is_firing], CONFIDENCE)
-        is_firing[is_firing] = bound > (limit if is_sampled else max(budget, limit / GUARD))
+    is_firing = exceeds & (long_bad >= LEAST_BAD_EVENTS)
+    bound = clopper_pearson_low(long_bad[is_firing], long_total[is_firing], CONFIDENCE)
+    is_firing[is_firing] = bound > (limit if is_sampled else max(budget, limit / GUARD))
     return Replay(long_total, long_bad, short_total, short_bad, exceeds, is_firing)

@@ -81,7 +81,7 @@ def test_a_file_of_another_shape_a_missing_one_and_a_key_that_stands_twice_are_t
         ("features: [", "is not YAML"),
     ):
         path.write_text(text)
-        with pytest.raises(ServiceSeedError, match="features.yml") as raised:
+        with pytest.raises(ServiceSeedError, match=r"features\.yml") as raised:
             load_features(path, ())
         assert said in str(raised.value)
     path.write_text("features:\n")

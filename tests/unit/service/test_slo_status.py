@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
@@ -16,7 +16,7 @@ from resources.contracts import contracts
 def days(*by_day: tuple[int, int], last: date = DAY) -> pl.DataFrame:
     """Counts (total, bad) of consecutive days, the last of which is `last`."""
     first = last - timedelta(days=len(by_day) - 1)
-    noon = time(12, tzinfo=timezone.utc)
+    noon = time(12, tzinfo=UTC)
     return counts(
         *((datetime.combine(first + timedelta(days=place), noon), *given) for place, given in enumerate(by_day) if given[0])
     )
@@ -55,7 +55,7 @@ def test_the_forecast_goes_on_as_the_last_three_days_did() -> None:
 
 
 def test_what_leaves_the_window_is_earned_back() -> None:
-    """21 bad of 30 that may be. One more a day, and 2,000 requests: the oldest days take their 18 away, it never gets there."""
+    """21 bad of 30 that may be, and one more a day of 2,000 requests: the oldest days take their 18 away."""
     found = status(days(*[(1000, 6)] * 3, *[(1000, 0)] * 24, *[(2000, 1)] * 3))
     assert (found["state"], found["exhausted_on_forecast"]) == ("ok", None)
 
