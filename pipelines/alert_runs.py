@@ -56,7 +56,7 @@ def alerts_job() -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         ALERT,
         selection=dg.AssetSelection.assets(*(asset_key(name) for name in EVENTS)),
-        description="Raise what the rules found in what is published, and send what is due. Safe at any time, twice is once.",
+        description="Raise what the rules found in what is published, and send what is due. Safe at any time; twice is once",
     )
 
 

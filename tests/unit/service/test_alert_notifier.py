@@ -21,9 +21,7 @@ def sent(address: str) -> Delivery:
 def test_a_message_arrives_whole_and_once() -> None:
     with http_target() as target:
         assert sent(target.address) == Delivery("sent")
-        assert [(m["title"], m["message"], m["type"]) for m in target.got] == [
-            ("what is wrong", "where to look", "failure")
-        ]
+        assert [(m["title"], m["message"], m["type"]) for m in target.got] == [("what is wrong", "where to look", "failure")]
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 404, 302])
@@ -57,7 +55,7 @@ def test_a_server_that_is_not_there_is_a_failure() -> None:
 
 
 def test_a_service_that_reached_one_of_two_rooms_is_not_tried_again() -> None:
-    """One address of some services is several requests: after the first was taken, a second try would be a second message."""
+    """One address of some services is several requests: once the first was taken, a second try would be a second message."""
     with http_target() as target:
         target.answers = [200, 500]
         port = target.server.server_address[1]
