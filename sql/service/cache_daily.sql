@@ -17,7 +17,7 @@ missed as (
     select
         r.day,
         r.feature,
-        r.model,
+        coalesce(r.request_model, r.response_model) as model,
         count(*) as answered_misses,
         count(c.contracted_amount) as priced_misses,
         sum(c.contracted_amount) as miss_amount
@@ -28,7 +28,7 @@ missed as (
         coalesce(r.is_shadow, false) = false
         and coalesce(r.response_cache_hit, false) = false
         and is_healthy(r.error_class, r.is_complete, r.finish_reason)
-    group by r.day, r.feature, r.model
+    group by r.day, r.feature, coalesce(r.request_model, r.response_model)
 )
 
 select

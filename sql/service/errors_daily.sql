@@ -1,6 +1,16 @@
 -- One row per day (UTC), provider, model, class, code and HTTP status of failed requests.
 with seen as (
-    select *
+    select
+        day,
+        ts,
+        provider,
+        -- A call that failed has no answer to name a model: by the model that answered, failures would be another's.
+        coalesce(request_model, response_model) as model,
+        feature,
+        user_token,
+        error_class,
+        error_code,
+        http_status
     from logs.requests
     where coalesce(is_shadow, false) = false
 ),

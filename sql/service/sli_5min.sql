@@ -3,6 +3,8 @@ with seen as (
     select
         r.*,
         five_minutes(r.ts) as bucket_start,
+        -- A call that failed has no answer to name a model: by the model that answered, failures would be another's.
+        coalesce(r.request_model, r.response_model) as asked_model,
         coalesce(f.cache_max_age_s, 3600) as cache_max_age_s,
         is_valid_request(r.error_class, r.http_status, r.error_code) as is_valid,
         is_healthy(r.error_class, r.is_complete, r.finish_reason) as is_whole,
@@ -47,7 +49,7 @@ select
     cast(feature as string) as feature,
     cast(environment as string) as environment,
     cast(provider as string) as provider,
-    cast(model as string) as model,
+    cast(asked_model as string) as model,
     cast(route as string) as route,
     cast(prompt_version as string) as prompt_version,
     cast(count(*) as bigint) as requests,
@@ -127,4 +129,4 @@ select
     cast(count(case when model_load_ms > 0 then 1 end) as bigint) as cold_starts,
     cast(sum(exact(model_load_ms)) as decimal(38, 3)) as model_load_ms_sum
 from seen
-group by bucket_start, tenant, feature, environment, provider, model, route, prompt_version
+group by bucket_start, tenant, feature, environment, provider, asked_model, route, prompt_version

@@ -3,6 +3,7 @@ with seen as (
     select
         *,
         five_minutes(ts) as bucket_start,
+        coalesce(request_model, response_model) as asked_model,
         -- Nobody waits at a batch.
         case when coalesce(is_batch, false) = false then latency_ms end as waited_ms,
         case when coalesce(is_batch, false) = false then time_to_first_token_ms end as first_token_ms,
@@ -56,7 +57,7 @@ select
     cast(feature as string) as feature,
     cast(environment as string) as environment,
     cast(provider as string) as provider,
-    cast(model as string) as model,
+    cast(asked_model as string) as model,
     cast(route as string) as route,
     cast(prompt_version as string) as prompt_version,
     cast(measure as string) as measure,
@@ -64,4 +65,4 @@ select
     cast(count(*) as bigint) as n,
     cast(sum(exact(measured_value)) as decimal(38, 3)) as value_sum
 from binned
-group by bucket_start, tenant, feature, environment, provider, model, route, prompt_version, measure, bin
+group by bucket_start, tenant, feature, environment, provider, asked_model, route, prompt_version, measure, bin

@@ -29,7 +29,7 @@ requests = st.lists(
             ),
             "tenant": st.sampled_from([None, "a", "b"]),
             "feature": st.sampled_from([None, "f", "g"]),
-            "model": st.sampled_from(["m", "n"]),
+            "request_model": st.sampled_from(["m", "n"]),
             "is_shadow": st.sampled_from([None, False, True]),
             "is_batch": st.sampled_from([None, False, True]),
             "is_complete": st.sampled_from([None, True, False]),
