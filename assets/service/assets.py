@@ -1,6 +1,6 @@
 """service: what people declare about features: promises, owners, tools, canaries. All other tables are SQL or pure files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,20 +42,25 @@ def read_service_seeds(seeds: Path) -> ServiceSeeds:
         raise ServiceSeedError(str(error)) from error
 
 
+def declared_tables(seeds_dir: Path, contracts: Mapping[str, Contract]) -> dict[str, pa.Table]:
+    """The rows of the tables in DECLARED. Raises ServiceSeedError."""
+    seeds = read_service_seeds(seeds_dir)
+    features = list(seeds.features.values())
+    return {
+        "service.features": feature_rows(features, capture.load(seeds_dir / "capture.yml")),
+        "service.tools": tool_rows(features),
+        "service.canaries": canary_rows(features),
+        "service.owners": owner_rows(seeds.owners),
+        "service.slos": pa.Table.from_pylist(seeds.slos, schema=arrow_schema(contracts["service.slos"])),
+    }
+
+
 def declared_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     """service.features, tools, canaries, owners and slos: the seeds as tables, replaced where they differ."""
 
     @dg.multi_asset(name="service__declared", specs=[asset_spec(contracts[name], contracts) for name in DECLARED])
     def declared(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-        store, seeds = warehouse.store(), read_service_seeds(warehouse.seeds)
-        features = list(seeds.features.values())
-        tables = {
-            "service.features": feature_rows(features, capture.load(warehouse.seeds / "capture.yml")),
-            "service.tools": tool_rows(features),
-            "service.canaries": canary_rows(features),
-            "service.owners": owner_rows(seeds.owners),
-            "service.slos": pa.Table.from_pylist(seeds.slos, schema=arrow_schema(contracts["service.slos"])),
-        }
+        store, tables = warehouse.store(), declared_tables(warehouse.seeds, contracts)
         for name in DECLARED:
             changed = replace_reference(store, name, tables[name])
             context.log.info(f"{name}: {tables[name].num_rows:,} rows, {'changed' if changed else 'as before'}")
