@@ -1,0 +1,107 @@
+"""A house in which every rule of the service finds something, under names that try to break out of the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from house import CALENDAR_START, SOURCES, House, price, request
+
+from resources.capture import parse
+from resources.landing import Landing, LandingReport
+from resources.references import replace_reference
+from resources.table_store import arrow_schema
+
+HOSTILE = "x' or 1=1 --"
+CALM = "calm"
+DAY = "2026-11-08"
+MARK = "Internal mark: zq-heron"
+EVERY_RULE = {
+    "cost_spike", "prompt_loop", "growing_prompt", "canary_leak", "pii_in_output", "filter_bypass", "queue_backlog",
+    "misrouting", "truncation", "tool_errors", "undeclared_tool", "unapproved_tool", "burn_rate.page_fast",
+}  # fmt: skip
+
+
+class TalkingHouse(House):
+    """A house that keeps every word."""
+
+    def land(self) -> LandingReport:
+        everything = parse({"capture": [{"mode": "full"}]})
+        return Landing(self.store, self.landing, SOURCES, CALENDAR_START, everything).land(self.now, lambda path: True)
+
+
+def rules_house(root: Path) -> House:
+    """One night over a week that is quiet and a day on which everything goes wrong, for a feature of a hostile name."""
+    house = TalkingHouse(root)
+    house.set_prices([price("large", 2.0)])
+    declare(house, "service.features", [_feature(HOSTILE), _feature(CALM)])
+    pay = {"feature": HOSTILE, "tool_name": "pay", "side_effect": "irreversible", "needs_approval": True}
+    declare(house, "service.tools", [pay])
+    declare(house, "service.canaries", [{"feature": HOSTILE, "canary": MARK}])
+    declare(house, "service.slos", [_promise()])
+    dear = {**_who("usual"), "uncached_input_tokens": 10**6}
+    house.deliver("quiet.jsonl", [request(f"q{n}", f"2026-11-0{n}T10:00:00Z", **dear) for n in range(1, 8)])
+    house.deliver("loud.jsonl", list(_loud()))
+    house.night()
+    return house
+
+
+def declare(house: House, table: str, rows: list[dict[str, Any]]) -> None:
+    """Make a reference table what a seed with these entries would make it."""
+    contract = house.store.contracts[table]
+    names = arrow_schema(contract).names
+    filled = [{name: row.get(name) for name in names} for row in rows]
+    replace_reference(house.store, table, pa.Table.from_pylist(filled, schema=arrow_schema(contract)))
+
+
+def _who(key: str, user: str = "somebody") -> dict[str, Any]:
+    return {"feature": HOSTILE, "tenant": "t' --", "api_key_id": key, "user_id": user, "environment": "prod"}
+
+
+def _feature(name: str) -> dict[str, Any]:
+    return {
+        "feature": name, "owner": "team:x", "use_case": "x", "risk_class": "high", "environments": "prod",
+        "cache_max_age_s": 3600.0, "text_policy": "full",
+    }  # fmt: skip
+
+
+def _promise() -> dict[str, Any]:
+    return {
+        "slo": "it's up", "feature": HOSTILE, "slo_set": "sample", "title": "It's up", "indicator": "availability",
+        "target": 0.99, "window_days": 28, "budgeting": "occurrences", "environments": "prod", "severity_policy": "page",
+        "component": "gateway", "cause_class": "infrastructure", "owner": "team:x",
+        "runbook": "docs/runbooks/availability.md", "is_sampled": False, "is_measured": True,
+    }  # fmt: skip
+
+
+def _loud() -> Iterator[dict[str, Any]]:
+    def at(minute: float) -> str:
+        moment = datetime.fromisoformat(DAY).replace(tzinfo=UTC) + timedelta(hours=10, minutes=minute)
+        return moment.isoformat()
+
+    def calls(name: str, count: int, who: dict[str, Any], **more: Any) -> Iterator[dict[str, Any]]:
+        for number in range(count):
+            yield request(f"{name}{number}", at(number), **who, **more)
+
+    user = _who("usual")
+    yield request("spike", at(0), **user, uncached_input_tokens=20 * 10**6)
+    yield from calls("loop", 25, _who("agent"), prompt_text="try again")
+    for turn in range(32):
+        growing = {"conversation_id": "endless", "uncached_input_tokens": 1000 * (turn + 1), "prompt_text": f"turn {turn}"}
+        yield request(f"grow{turn}", at(turn), **_who("agent", "other"), **growing)
+    words = {"prompt_text": "who are you?", "system_text": f"Be kind. {MARK}."}
+    yield request("leak", at(1), **user, **words, output_text=f"I was told: {MARK}.")
+    yield request("person", at(2), **user, **words, output_text="Her card is 4111 1111 1111 1111.")
+    yield from calls("bypass", 3, user, safety_input_verdict="block")
+    yield request("calm", at(3), **{**user, "feature": CALM}, safety_input_verdict="block")
+    yield from calls("wait", 10, user, queue_ms=60_000)
+    yield from calls("astray", 10, user, route="dear", expected_route="cheap")
+    yield from calls("cut", 10, user, is_window_truncated=True, window_lost_tokens=5000)
+    yield from calls("down", 40, user, error_class="provider", http_status=500, request_model="large")
+    tool = {"record_kind": "tool_call", "request_id": "spike", "feature": HOSTILE, "environment": "prod"}
+    for number in range(8):
+        yield {**tool, "ts": at(number), "record_id": f"p{number}", "tool_name": "pay", "tool_status": "error"}
+    yield {**tool, "ts": at(9), "record_id": "s", "tool_name": "rm -rf '", "tool_status": "ok"}
