@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.failpoints import failpoint
 from resources.store import Store
 from resources.stored_rows import stored_rows
 from resources.table_store import CommitConflict, arrow_schema
@@ -78,6 +79,7 @@ def append_all(
         content = pa.Table.from_pylist(rows, schema=arrow_schema(contract)).to_reader()
         try:
             if table.append_numbered("audit", seq, content, {"audit": seq}):
+                failpoint("audit.appended")
                 return len(rows)
         except CommitConflict:
             continue

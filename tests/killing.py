@@ -15,6 +15,13 @@ from typing import Any
 
 REPO = Path(__file__).resolve().parent.parent
 WORKER = REPO / "tests" / "night_worker.py"
+STAGES = {
+    "land": "landing", "reference": "references", "compute": "computing, replacing a day", "table": "any commit of a table",
+    "publish": "publishing", "audit": "appending to the audit", "compact": "compaction", "vacuum": "vacuum",
+    "retain": "retention and closing", "rotate": "change of key", "backup": "backup", "restore": "restore",
+    "alert": "alerts",
+}  # fmt: skip
+"""What the first part of a failpoint's name stands for."""
 _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")
 
 

@@ -20,15 +20,10 @@ from killing import Worker, named_failpoints, run_worker
 SEED = 20261110
 DAY_AFTER = "2026-11-11T03:00:00"
 TABLES = [c.table for c in core_contracts().values() if c.kind == "derived"]
-NAMES = [
-    name
-    for name in named_failpoints({"{contract.table}": TABLES, "{name.split('.')[1]}": ["landed", "texts", "quarantine"]})
-    if not name.startswith(("backup.", "restore."))  # tests/e2e/test_backup.py
-]
+NAMES = named_failpoints({"{contract.table}": TABLES, "{name.split('.')[1]}": ["landed", "texts", "quarantine"]})
 MAINTENANCE = [name for name in NAMES if name.startswith(("compact.", "vacuum."))]
-RETENTION = [name for name in NAMES if name.startswith(("retain.", "rotate."))]
-"""Killed in tests/e2e/test_kill_retention.py."""
-NIGHTLY = [name for name in NAMES if name not in [*MAINTENANCE, *RETENTION]]
+NIGHTLY = [name for name in NAMES if name.startswith(("land.", "reference.", "compute.", "table.", "publish.", "audit."))]
+"""Those of other stages are killed elsewhere; tests/test_failpoints.py says that none is forgotten."""
 SUPERSEDING = {"land.staged": 3, "land.landed_appended": 2, "land.file_recorded": 3}
 """The passes of the landing in which a file that grew takes its predecessor's place: the ones that are killed."""
 REPLACING = ["land.landed_appended#4", "land.file_recorded#6"]
