@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from assets.service.assets import read_service_seeds
-from assets.service.indicators import INDICATORS
+from assets.service.indicators import INDICATORS, Indicator
 from assets.service.openslo import Documents, OpenSloError, Promised, parse, rows
-from resources.contracts import SEEDS, contracts
+from resources.contracts import REPO, SEEDS, contracts
 from resources.seed_yaml import read_documents
 from resources.service_seeds import ServiceSeedError
 
@@ -270,6 +270,11 @@ def test_what_ships_fits_together_and_every_indicator_is_one_of_the_contract() -
     assert set(INDICATORS) == set(contracts()["service.slos"].column("indicator").values)
     owners = {(owner.component, owner.cause_class) for owner in seeds.owners}
     assert {(i.component, i.cause_class) for i in INDICATORS.values()} <= owners
+
+
+@pytest.mark.parametrize("indicator", INDICATORS.values(), ids=list(INDICATORS))
+def test_a_break_of_every_indicator_has_a_page_that_says_what_to_do(indicator: Indicator) -> None:
+    assert (REPO / "docs" / "runbooks" / f"{indicator.runbook}.md").is_file()
 
 
 def test_a_slip_in_any_of_the_files_is_one_kind_of_error(tmp_path: Path) -> None:
