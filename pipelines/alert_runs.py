@@ -4,8 +4,6 @@ The tables that a pass appends to are its assets, so that the UI shows them with
 `alerts_asset`, `alerts_job`, `alert_sensor`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

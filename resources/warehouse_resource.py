@@ -15,6 +15,7 @@ from resources.closing import Retention
 from resources.contracts import SEEDS
 from resources.day_inputs import take_pins
 from resources.days import Pins
+from resources.incident_holds import incident_holds
 from resources.landing import Landing
 from resources.process_mark import process_mark
 from resources.publishing import Publisher
@@ -70,7 +71,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def retention(self) -> Retention:
         """Retention as the seeds declare it now. Raises RetentionError, SourceError and CaptureError for a faulty seed."""
         policy = load_policy(self.seeds / RETENTION_FILE.name, self.store().contracts)
-        holds = load_holds(self.seeds / HOLDS_FILE.name)
+        holds = [*load_holds(self.seeds / HOLDS_FILE.name), *incident_holds(self.store())]
         own_landing = Path(self.landing_dir) if self.owns_landing else None
         return Retention(self.publisher(), self.landing(), policy, holds, own_landing)
 

@@ -66,7 +66,7 @@ def test_an_outcome_is_said_again_only_where_it_changes() -> None:
 def test_a_message_calls_nobody_by_a_strangers_name_and_shows_no_control_character() -> None:
     message = routing.Message(
         "oncall", "page", "@channel <!everyone>\x1b[31m / chat / -",
-        (alert(title="model @here\r\nfailed", evidence=f"select {'x' * 700}", group_key="@channel <!everyone>\x1b[31m / -"),),
+        (alert(title="model @here\r\nfailed", evidence="x" * 700, group_key="@channel <!everyone>\x1b[31m / -"),),
         {"a" * 16: 1},
     )  # fmt: skip
     title, body = routing.text_of(message)

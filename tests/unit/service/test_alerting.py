@@ -22,7 +22,8 @@ def finding(first_hours_ago: float, last_hours_ago: float, **more: Any) -> dict[
         "day": first.date(), "fingerprint": "burst||chat|||", "rule": "burst", "severity": "page", "title": "it burns",
         "feature": "chat", "model": "large", "prompt_version": None, "tenant": None, "api_key_token": None, "slo": None,
         "cause_class": "infrastructure", "component": "gateway", "first_seen": first, "last_seen": last, "n": 3,
-        "value": 1.0, "threshold": 0.0, "unit": "1", "runbook": "docs/runbooks/x.md", "evidence": "select 1", "is_replayed_rule": False,
+        "value": 1.0, "threshold": 0.0, "unit": "1", "runbook": "docs/runbooks/x.md", "evidence": "select 1",
+        "is_replayed_rule": False,
         **more,
     }  # fmt: skip
 
