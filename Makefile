@@ -50,6 +50,23 @@ audit: setup ## known vulnerabilities of the pinned packages, as the package ind
 	@test -x .venv/audit/bin/pip-audit || { $(PY) -m venv .venv/audit && .venv/audit/bin/pip install -qq -c constraints.txt pip-audit==2.10.1; }
 	@$(PY) -m pipelines.audit .venv/audit/bin/pip-audit
 
+alerts: setup ## alerts that are open (ARGS="--all": all of them)
+	@$(PY) -W ignore -m pipelines.alert list $(ARGS)
+
+ack: setup ## you look at an alert, so that it does not escalate: ALERT=5c57e844
+	@test -n "$(ALERT)" || { echo "usage: make ack ALERT=5c57e844 (make alerts names them)" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.alert $(ARGS) ack "$(ALERT)"
+
+outcome: setup ## what an alert turned out to be: ALERT=5c57e844 IS=incident, or IS=noise
+	@test -n "$(ALERT)" -a -n "$(IS)" || { echo "usage: make outcome ALERT=5c57e844 IS=incident (or noise)" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.alert $(ARGS) outcome "$(ALERT)" "$(IS)"
+
+incident: setup ## write down what happens to an incident: ARGS="open --alert 5c57e844", "resolve 2026-11-10-1", "list" (docs/alerts.md)
+	@$(PY) -W ignore -m pipelines.incident $(ARGS)
+
+deployment: setup ## state a deployment: ARGS="start v13 --what 'shorter answers' --minutes 30", "finish v13", "list"
+	@$(PY) -W ignore -m pipelines.deployment $(ARGS)
+
 backup: setup ## the whole warehouse as one set: TO=/backups (or TO=x.tar.zst), KEYS_TO=/safe; ARGS="--keep 7"
 	@test -n "$(TO)" || { echo "usage: make backup TO=/backups [KEYS_TO=/safe] [ARGS=\"--keep 7\"]" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.backup --to "$(TO)" $(if $(KEYS_TO),--keys-to "$(KEYS_TO)") $(ARGS)
@@ -61,4 +78,4 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup nightly dev test proof check rotate-key check-source bench audit backup restore docs
+.PHONY: help setup alerts ack outcome incident deployment nightly dev test proof check rotate-key check-source bench audit backup restore docs
