@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +18,27 @@ from resources.warehouse_resource import WarehouseResource
 if TYPE_CHECKING:
     from pipelines.nightly import Night
 
+RECENT_DAYS = 30
+"""What is told of requests and charges is told of so many days, up to the last one with rows: all days would take longer
+every night. `cost.unpriced_models` and the other views speak of all."""
+_LAST_DAY = "select max(day) from governance.freshness where question = 'logs' and rows > 0 and day <= $last_due_day"
 _DAYS = """
 select d.day, d.requests, d.duplicates, c.cost_usd, c.unpriced
 from governance.accounting as d
 left join (
     select
         day, sum(priced_contracted_amount) as cost_usd, count_if(state in ('unpriced', 'partly_priced')) as unpriced
-    from cost.request_costs group by day
+    from cost.request_costs where day between $since and $last group by day
 ) as c on d.day = c.day
-where d.day <= $last_due_day
+where d.day between $since and $last
 order by d.day desc limit 7
 """
 _UNPRICED = """
-select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, requests
-from cost.unpriced_models
-order by requests desc limit 5
+select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, count(distinct request_id) as requests
+from cost.charges
+where state = 'unpriced' and day between $since and $last
+group by provider, model, reason
+order by requests desc, provider, model limit 5
 """
 _REFUSED = "select path, reason from logs.files where state = 'refused' order by arrived_at desc, path limit 5"
 _NOTHING_LANDED = """
@@ -45,7 +52,10 @@ from logs.completeness
 where day = $last_due_day and finding is not null
 order by finding desc, source, record_kind, field
 """
-_TENANTS = "select count(distinct tenant) from logs.requests where tenant not in (select tenant from logs.tenants)"
+_TENANTS = """
+select count(distinct tenant) from logs.requests
+where day between $since and $last and tenant not in (select tenant from logs.tenants)
+"""
 
 
 def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) -> None:
@@ -57,13 +67,15 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
         table = Table(title=f"The last days in {door}", title_justify="left")
         for name in ("day (UTC)", "requests", "duplicates", "cost USD", "unpriced"):
             table.add_column(name, justify="left" if name.startswith("day") else "right")
-        for day, requests, duplicates, cost, unpriced in con.execute(_DAYS, {"last_due_day": last_due_day}).fetchall():
+        last = con.execute(_LAST_DAY, {"last_due_day": last_due_day}).fetchall()[0][0] or last_due_day
+        recent = {"since": last - timedelta(days=RECENT_DAYS - 1), "last": last}
+        for day, requests, duplicates, cost, unpriced in con.execute(_DAYS, recent).fetchall():
             table.add_row(
                 str(day), f"{requests:,}", f"{duplicates:,}", "-" if cost is None else f"{cost:,.2f}", f"{unpriced or 0:,}"
             )
         console.print()
         console.print(table)
-        for line in [*_notes(con, night), *source_findings(con, last_due_day)]:
+        for line in [*_notes(con, night, recent), *source_findings(con, last_due_day)]:
             console.print(f"  {escape(terminal.one_line(line))}")
     finally:
         con.close()
@@ -93,7 +105,7 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
     )
 
 
-def _notes(con: Any, night: Night) -> list[str]:
+def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
     notes = []
     landed = night.landed
     if landed:
@@ -121,7 +133,7 @@ def _notes(con: Any, night: Night) -> list[str]:
     quarantined = con.execute("select reason, count(*) from logs.quarantine group by reason order by 2 desc").fetchall()
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
-    for provider, model, reason, requests in con.execute(_UNPRICED).fetchall():
+    for provider, model, reason, requests in con.execute(_UNPRICED, recent).fetchall():
         unmeasured = reason == "tokens_unmeasured"
         remedy = "add it to warehouse/seeds/prices.yml"
         if unmeasured:
@@ -129,7 +141,7 @@ def _notes(con: Any, night: Night) -> list[str]:
         elif reason == "no_model":
             remedy = "name the model in the log, or under `defaults` of its source in warehouse/seeds/sources.yml"
         notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
-    undeclared = con.execute(_TENANTS).fetchall()[0][0]
+    undeclared = con.execute(_TENANTS, recent).fetchall()[0][0]
     if undeclared:
         notes.append(f"{undeclared} tenants appear as pseudonyms; name them in warehouse/seeds/tenants.yml")
     return notes

@@ -49,9 +49,12 @@ def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         warehouse.sign(context)
         publisher = warehouse.publisher()
         published = publisher.publish(clock.last_due_day(), clock.now(), _waiting(context))
-        counts = _row_counts(publisher, [c.name for c in made])
+        # Not of views: they would be computed over all days, every night.
+        counts = _row_counts(publisher, [c.name for c in made if c.kind != "view"])
         for contract in made:
-            metadata: dict[str, Any] = {"dagster/row_count": counts[contract.name], "manifest": published.number}
+            metadata: dict[str, Any] = {"manifest": published.number}
+            if contract.name in counts:
+                metadata["dagster/row_count"] = counts[contract.name]
             if contract.name == "governance.freshness":
                 metadata |= {
                     "published_now": published.is_new,
