@@ -87,7 +87,7 @@ def _loud() -> Iterator[dict[str, Any]]:
             yield request(f"{name}{number}", at(number), **who, **more)
 
     user = _who("usual")
-    yield request("spike", at(0), **user, uncached_input_tokens=20 * 10**6)
+    yield from calls("spike", 3, {**user, "uncached_input_tokens": 10**7})
     yield from calls("loop", 25, _who("agent"), prompt_text="try again")
     for turn in range(32):
         growing = {"conversation_id": "endless", "uncached_input_tokens": 1000 * (turn + 1), "prompt_text": f"turn {turn}"}
@@ -101,7 +101,7 @@ def _loud() -> Iterator[dict[str, Any]]:
     yield from calls("astray", 10, user, route="dear", expected_route="cheap")
     yield from calls("cut", 10, user, is_window_truncated=True, window_lost_tokens=5000)
     yield from calls("down", 40, user, error_class="provider", http_status=500, request_model="large")
-    tool = {"record_kind": "tool_call", "request_id": "spike", "feature": HOSTILE, "environment": "prod"}
+    tool = {"record_kind": "tool_call", "request_id": "spike0", "feature": HOSTILE, "environment": "prod"}
     for number in range(8):
         yield {**tool, "ts": at(number), "record_id": f"p{number}", "tool_name": "pay", "tool_status": "error"}
     yield {**tool, "ts": at(9), "record_id": "s", "tool_name": "rm -rf '", "tool_status": "ok"}

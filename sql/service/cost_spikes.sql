@@ -10,7 +10,8 @@ with key_hour as (
         nullif(max_by(coalesce(feature, ''), contracted_amount), '') as top_feature,
         sum(requests) as requests,
         sum(unpriced_requests) as unpriced_requests,
-        sum(contracted_amount) as contracted_amount
+        sum(contracted_amount) as contracted_amount,
+        max(dearest_amount) as dearest_amount
     from service.key_hours
     group by day, hour_start, tenant, api_key_token
 ),
@@ -69,6 +70,7 @@ select
     cast(requests as bigint) as requests,
     cast(unpriced_requests as bigint) as unpriced_requests,
     cast(contracted_amount as decimal(38, 12)) as contracted_amount,
+    cast(dearest_amount as decimal(38, 12)) as dearest_amount,
     cast(history_days as integer) as history_days,
     cast(usual_amount as double) as usual_amount,
     cast(weekday_amount as double) as weekday_amount,
@@ -77,6 +79,7 @@ select
         case
             when threshold_amount is null then 'not_enough_data'
             when cast(contracted_amount as double) <= threshold_amount then 'usual'
+            when cast(contracted_amount - dearest_amount as double) <= 2 * usual_amount then 'one_request'
             when cast(contracted_amount as double) > 5 * usual_amount
                 and cast(contracted_amount as double) >= usual_amount + 25 then 'large_spike'
             else 'spike'

@@ -21,7 +21,8 @@ select
         ) as bigint
     ) as output_tokens,
     cast(sum(c.priced_list_amount) as decimal(38, 12)) as list_amount,
-    cast(sum(c.priced_contracted_amount) as decimal(38, 12)) as contracted_amount
+    cast(sum(c.priced_contracted_amount) as decimal(38, 12)) as contracted_amount,
+    cast(max(c.priced_contracted_amount) as decimal(38, 12)) as dearest_amount
 from cost.request_costs as c
 inner join logs.requests as r
     on r.request_id = c.request_id
