@@ -1,0 +1,21 @@
+-- How many deployments took place in the last 30 days of the record, and how many alerts did they hold back?
+select
+    (
+        select count(*)
+        from release.deployments_now
+        where starts_at >= (select max(day) from logs.requests) - interval 30 day
+    ) as deployments,
+    (select count(*) from service.alerts_now where state = 'suppressed' and suppressed_by is not null) as alerts_held_back;
+
+-- What share of requests failed while something was being rolled out, and what share otherwise?
+select
+    d.deployment_id is not null as in_deployment,
+    count(*) as requests,
+    count(*) filter (where r.error_class is not null) / count(*) as failed_share
+from logs.requests as r
+left join release.deployments_now as d
+    on r.ts between d.starts_at and d.ends_at
+    and (d.feature is null or d.feature = r.feature)
+    and (d.model is null or d.model = r.model)
+group by in_deployment
+order by in_deployment;
