@@ -11,6 +11,7 @@ import pytest
 from core import core_contracts, core_house, priced, reopened
 from house import request, with_sql
 
+from resources import table_store
 from resources.contracts import Column, Contract, ContractError
 from resources.table_store import CommitConflict, TableStore, arrow_schema
 
@@ -171,3 +172,21 @@ def test_older_days_that_are_not_computed_anew_show_null_in_the_published_view(t
     assert {d for _, d in later.compute(newer)} == {date(2026, 11, 5)}
     later.publish()
     assert later.ask("select day, note from logs.request_days order by day") == [(DAY, None), (date(2026, 11, 5), "x")]
+
+
+def test_a_table_of_an_earlier_release_is_opened_as_fast_as_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handle reads every commit since the last checkpoint: a table that was made without the interval gets it, once."""
+    early = {key: value for key, value in table_store._CONFIGURATION.items() if key != "delta.checkpointInterval"}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(table_store, "_CONFIGURATION", early)
+        TableStore(tmp_path, durable=False).open(DAILY)
+    table = TableStore(tmp_path, durable=False).open(DAILY)
+    assert TableStore(tmp_path, durable=False).open(DAILY).version == table.version == 1
+    for sequence in range(1, 45):
+        table.record_day(DAY, sequence, {})
+    log = tmp_path / "logs" / "small" / "_delta_log"
+    assert sorted(int(path.name[:20]) for path in log.glob("*.checkpoint.parquet")) == [19, 39]
+    assert len(TableStore(tmp_path, durable=False).open(DAILY).commits()) == 44
+    assert not table.has_gained_columns
