@@ -22,8 +22,9 @@ LOOK_BACK_DAYS = 3
 """The longest window: days before the day that a replay has to know."""
 LEAST_BAD_EVENTS = 3
 CONFIDENCE = 0.99
-GUARD = 4
-"""The lower bound of the long window has to show a quarter of the burn rate that the rule asks for, and no less than 1."""
+EVIDENCE = {"page": 1 / 4, "ticket": 1 / 2}
+"""The part of a rule's burn rate that the lower bound of the long window has to show, and no less than 1: a ticket can wait
+for evidence, a page cannot."""
 _TOLERANCE = 1e-9
 
 Counts = NDArray[np.int64]
@@ -87,8 +88,8 @@ def replay(total: Counts, bad: Counts, target: float, rule: BurnRule, window_day
     """When a rule fires on counts of a five-minute grid without gaps.
 
     Guard against thin traffic: at least LEAST_BAD_EVENTS bad events in the long window, and the lower end of their share's
-    interval (Clopper-Pearson, CONFIDENCE) above the budget and above one GUARD-th of what the rule asks for. Of a sample of
-    opinions (`is_sampled`) the long window burns with that bound itself.
+    interval (Clopper-Pearson, CONFIDENCE) above the budget and above a part (EVIDENCE) of what the rule asks for. Of a sample
+    of opinions (`is_sampled`) the long window burns with that bound itself.
     """
     long_total, long_bad = (trailing(c, rule.long_min // STEP_MIN) for c in (total, bad))
     short_total, short_bad = (trailing(c, rule.short_min // STEP_MIN) for c in (total, bad))
@@ -97,5 +98,5 @@ def replay(total: Counts, bad: Counts, target: float, rule: BurnRule, window_day
     exceeds = (long_bad > limit * long_total) & (short_bad > limit * short_total)
     is_firing = exceeds & (long_bad >= LEAST_BAD_EVENTS)
     bound = clopper_pearson_low(long_bad[is_firing], long_total[is_firing], CONFIDENCE)
-    is_firing[is_firing] = bound > (limit if is_sampled else max(budget, limit / GUARD))
+    is_firing[is_firing] = bound > (limit if is_sampled else max(budget, limit * EVIDENCE[rule.severity]))
     return Replay(long_total, long_bad, short_total, short_bad, exceeds, is_firing)

@@ -20,7 +20,7 @@ from false_pages import PAGES, TICKETS, Incident, Traffic, detected, false_alarm
 from resources.contracts import REPO
 
 SEED = int(os.environ.get("NOCTURNE_PROOF_SEED", "20260115"))
-MONTHS = int(os.environ.get("NOCTURNE_PROOF_MONTHS", "3000"))
+MONTHS = int(os.environ.get("NOCTURNE_PROOF_MONTHS", "2000"))
 RESULT = REPO / "docs" / "proofs" / "burn_rates.md"
 MOST_FALSE_PAGES = 0.05
 MOST_LOST = 0.02
@@ -36,7 +36,7 @@ _HEADING = """# Burn-rate pages on quiet traffic
 A promise is kept at half of its budget: requests come and fail by chance and nothing is wrong, so that each page is a false
 one. The rules are those of `service.burn_rates`, replayed every five minutes over months of 30 days; pages less than an
 hour apart are one. Then incidents are planted. *Without* is the same replay without the guard against thin traffic (at
-least 3 bad events, and the lower end of the 99 % interval above a quarter of the rule's burn rate and above the budget).
+least 3 bad events, and the lower end of the 99 % interval above the budget and above a quarter of the page's burn rate).
 
 To reach: at most 0.05 false pages a month at 50 to 3,000 requests an hour, and at most 2 points fewer detections of
 incidents that spend a quarter of the month's budget or more. Smaller ones on thin traffic are the price: they are listed.
