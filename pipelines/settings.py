@@ -17,6 +17,8 @@ from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
 
+HOME_FOLDERS = ("dagster", "data_docs", "keys", "sample", "spill", "staging", "validation")
+"""What lies in the home beside the landing folder; each is its owner's alone from the first moment."""
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
 
@@ -69,6 +71,9 @@ class Settings:
     def check_folders(self) -> None:
         """Make the folders that are ours. Raises SettingsError for one that cannot be, or a landing place that is not."""
         self.check_warehouse()
+        # Libraries write there with whatever modes they like: nobody else gets as far as their files.
+        for name in (*HOME_FOLDERS, *(["landing"] if self.is_own_landing else [])):
+            (self.home / name).mkdir(exist_ok=True, mode=0o700)
         if self.landing_url:
             try:
                 landing_area(self.landing_url).undeclared([])
@@ -79,8 +84,10 @@ class Settings:
 
     def check_warehouse(self) -> None:
         """Make the home and the data folder. Raises SettingsError for one that cannot be, or that is half restored."""
+        # Readers of the data are whom the umask lets in; nobody but its owner ever writes it.
+        os.umask(os.umask(0o077) | 0o022)
         # The home holds keys, logs as they came and stages with words; analysts read the data.
-        for name, folder, mode in (("NOCTURNE_HOME", self.home, 0o700), ("NOCTURNE_DATA", self.data, 0o777)):
+        for name, folder, mode in (("NOCTURNE_HOME", self.home, 0o700), ("NOCTURNE_DATA", self.data, 0o755)):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=mode)
             except OSError as error:

@@ -65,7 +65,7 @@ class Keyring:
         `earlier` those before it. Raises KeyringError where one of them is not there: a new one would cut every
         person's history in two, silently. A newer key than the ledger knows is one whose rotation was cut short.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         path = folder / KEY_FILE
         with _locked(folder):

@@ -89,7 +89,7 @@ def stage_file(
     if arrived_at.tzinfo is None:
         raise ValueError("arrived_at has no time zone; pass a UTC time")
     arrived_at = arrived_at.astimezone(UTC)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     for name in (ACCOUNTING_FILE, *ROWS_FILES):
         (folder / name).unlink(missing_ok=True)

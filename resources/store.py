@@ -78,7 +78,7 @@ class Store:
     @contextmanager
     def ledger_lock(self) -> Iterator[None]:
         """One process at a time that puts rows into the ledger, closes its days or changes its key; others wait."""
-        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self.state / ".landing.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

@@ -9,7 +9,6 @@ of them changes no rows. Measured with deltalake 1.6.6: without that transaction
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -286,9 +285,9 @@ class TableStore:
         return Table(contract, delta, folder, self.durable)
 
     def _create(self, contract: Contract, folder: Path) -> DeltaTable:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(c.class_ == "text" for c in contract.columns):
-            os.chmod(folder, 0o700)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        has_words = any(c.class_ == "text" for c in contract.columns)
+        folder.mkdir(exist_ok=True, mode=0o700 if has_words else 0o777)
         statistics = [c.name for c in contract.columns if c.class_ == "fact" and c.type in ("TIMESTAMPTZ", "DATE")]
         return DeltaTable.create(
             str(folder),

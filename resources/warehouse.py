@@ -74,7 +74,7 @@ def connect(spill: Path | None = None, memory_limit: str = "2GB", threads: int |
     if threads:
         con.execute("set threads = $threads", {"threads": threads})
     if spill:
-        spill.mkdir(parents=True, exist_ok=True)
+        spill.mkdir(parents=True, exist_ok=True, mode=0o700)
         con.execute("set temp_directory = $spill", {"spill": str(spill)})
     return con
 
