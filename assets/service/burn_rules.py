@@ -88,8 +88,8 @@ def replay(total: Counts, bad: Counts, target: float, rule: BurnRule, window_day
     """When a rule fires on counts of a five-minute grid without gaps.
 
     Guard against thin traffic: at least LEAST_BAD_EVENTS bad events in the long window, and the lower end of their share's
-    interval (Clopper-Pearson, CONFIDENCE) above the budget and above a part (EVIDENCE) of what the rule asks for. Of a sample
-    of opinions (`is_sampled`) the long window burns with that bound itself.
+    interval (Clopper-Pearson, CONFIDENCE) above the budget and above a part (EVIDENCE) of what the rule asks for. Of a
+    sample of opinions (`is_sampled`) the long window burns with that bound itself.
     """
     long_total, long_bad = (trailing(c, rule.long_min // STEP_MIN) for c in (total, bad))
     short_total, short_bad = (trailing(c, rule.short_min // STEP_MIN) for c in (total, bad))
