@@ -14,6 +14,7 @@ from assets.governance.assets import published_asset
 from assets.logs.assets import landing_asset, tenants_asset
 from assets.service.assets import declared_asset
 from assets.tables import table_asset
+from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job
 from pipelines.clock import WallClock
 from pipelines.jobs import jobs
 from pipelines.maintain import maintain
@@ -60,11 +61,12 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             declared_asset(promised),
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
+            alerts_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), maintain, retain],
+        jobs=[*run_jobs.values(), alerts_job(), maintain, retain],
         schedules=[nightly_schedule(), maintenance_schedule()],
-        sensors=[landing_sensor(), night_sensor(run_jobs), validation_sensor(promised)],
+        sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
         resources=dict(resources or build_resources(Settings.from_environment())),
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.

@@ -26,7 +26,10 @@ from assets.cost.assets import read_overrides
 from assets.cost.price_seeds import PriceSeedError
 from assets.expectations import due
 from assets.governance.assets import WAITING_TAG
+from assets.release.deployments import DeploymentError
 from assets.service.assets import read_service_seeds
+from pipelines.alert_desk import AlertDesk
+from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
@@ -40,6 +43,7 @@ from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
 from resources.landing_area import LandingError
+from resources.notify_seed import NotifyError
 from resources.process_mark import process_mark
 from resources.redaction_seed import RedactionError
 from resources.redaction_seed import load as redaction_rules
@@ -55,8 +59,8 @@ SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
-    CalendarError, CaptureError, ContractError, KeyringError, LandingError, PriceSeedError, RedactionError, RetentionError,
-    ServiceSeedError, SettingsError, SourceError, TenantError,
+    CalendarError, CaptureError, ContractError, DeploymentError, KeyringError, LandingError, NotifyError, PriceSeedError,
+    RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -66,7 +70,8 @@ MAX_ROUNDS = 3
 class Night:
     """What one night did. `failures` are sentences for a person; the night goes on after each.
 
-    `doubts`: what was found in rows that readers see already, or None where nothing was validated.
+    `alerts`: rows of service.alerts_now that are open. `doubts`: what was found in rows that readers see already, or None
+    where nothing was validated.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -77,6 +82,7 @@ class Night:
     is_published: bool = False
     plan: Plan = field(default_factory=Plan)
     landed: dict[str, Any] = field(default_factory=dict)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
 
 
 class NightRun:
@@ -100,6 +106,7 @@ class NightRun:
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
         read_service_seeds(self.warehouse.seeds)
+        AlertDesk.of(self.warehouse, self.clock).read_seeds()
 
     def run(self, instance: dg.DagsterInstance) -> Night:
         """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""
@@ -111,6 +118,9 @@ class NightRun:
         self._land(instance)
         self._compute(instance, runs)
         self._publish(instance)
+        self._alert(instance)
+        manifest = self.warehouse.publisher().manifest()
+        self.night.failures += [f"{day}: {reason}" for day, reason in {**manifest["behind"], **manifest["waiting"]}.items()]
         self.night.commits = sum(version - before[name] for name, version in self._versions().items())
         return self.night
 
@@ -173,11 +183,21 @@ class NightRun:
             self.say("publishing")
             self.night.is_published = True
             self._execute(PUBLISH, instance, {DIGEST_TAG: inputs, WAITING_TAG: self.night.plan.waiting_tag})
-        manifest = publisher.manifest()
-        self.night.manifest = manifest["number"]
-        self.night.failures += [f"{day}: {reason}" for day, reason in manifest["behind"].items()]
-        self.night.failures += [f"{day}: {reason}" for day, reason in manifest["waiting"].items()]
-        self.night.seconds["publish"] = time.perf_counter() - started
+        self.night.manifest = publisher.current_number()
+        self.night.seconds["publish"] = self.night.seconds.get("publish", 0.0) + time.perf_counter() - started
+
+    def _alert(self, instance: dg.DagsterInstance) -> None:
+        """Raise what readers can see now, send what is due, and show readers that it was."""
+        started = time.perf_counter()
+        desk = AlertDesk.of(self.warehouse, self.clock)
+        inputs = desk.pending() if self.night.manifest else None
+        if inputs is not None:
+            self.say("raising alerts")
+            self._execute(ALERT, instance, {DIGEST_TAG: inputs})
+        self.night.alerts = [row for row in desk.standing() if row["state"] == "open"] if self.night.manifest else []
+        self.night.seconds["alert"] = time.perf_counter() - started
+        if inputs is not None:
+            self._publish(instance)
 
     def _execute(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECENT_DAYS = 30
 """What is told of requests and charges is told of so many days, up to the last one with rows: all days would take longer
 every night. `cost.unpriced_models` and the other views speak of all."""
+MAX_ALERTS = 5
 _LAST_DAY = "select max(day) from governance.freshness where question = 'logs' and rows > 0 and day <= $last_due_day"
 _DAYS = """
 select d.day, d.requests, d.duplicates, c.cost_usd, c.unpriced
@@ -79,6 +80,8 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
             console.print(f"  {escape(terminal.one_line(line))}")
     finally:
         con.close()
+    for line in open_alerts(night.alerts):
+        console.print(f"[yellow]  ALERT[/yellow] {escape(terminal.one_line(line))}")
     for failure in night.failures:
         console.print(f"[red]  FAILED[/red] {escape(terminal.lines(failure))}")
     for doubt in night.doubts or ():
@@ -159,6 +162,15 @@ def source_findings(con: Any, day: date) -> list[str]:
             share = f"{rate:.0%} of its {kind} records"
             found.append(f"{source} filled {field} in {share} on {day}, usually in {usual_rate:.0%}")
     return found
+
+
+def open_alerts(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The newest open alerts, pages first, and how many more there are."""
+    newest = sorted(alerts, key=lambda row: (row["severity"] != "page", -row["first_seen"].timestamp()))
+    lines = [f"{row['severity']} {row['alert_id'][:8]}: {row['title']}" for row in newest[:MAX_ALERTS]]
+    if len(newest) > MAX_ALERTS:
+        lines.append(f"and {len(newest) - MAX_ALERTS} more; `make alerts` lists them")
+    return lines
 
 
 def _relative(path: Path) -> str:

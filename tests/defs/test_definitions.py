@@ -10,6 +10,7 @@ from core import core_contracts
 from house import with_sql
 
 from assets.tables import assert_reads, asset_key, dependencies
+from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
@@ -108,7 +109,7 @@ def test_sql_that_reads_what_its_contract_does_not_say_is_refused(tmp_path: Path
 
 def test_each_table_is_made_by_one_of_the_jobs_of_a_night(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
-    made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in (LAND, COMPUTE, PUBLISH)}
+    made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in (LAND, COMPUTE, PUBLISH, ALERT)}
     assert set().union(*made.values()) == {asset_key(name) for name in ALL}
     assert sum(map(len, made.values())) == len(ALL)
     assert made[COMPUTE] == {asset_key(name) for name, contract in contracts().items() if contract.kind == "derived"}
@@ -130,6 +131,7 @@ def test_schedule_and_sensors_are_on_from_the_start(defs: dg.Definitions) -> Non
     assert {sensor.name: sensor.default_status for sensor in defs.sensors or []} == {
         "landing": dg.DefaultSensorStatus.RUNNING,
         "night": dg.DefaultSensorStatus.RUNNING,
+        "alerts": dg.DefaultSensorStatus.RUNNING,
         "validation": dg.DefaultSensorStatus.RUNNING,
     }
     assert defs.get_schedule_def("nightly").default_status == dg.DefaultScheduleStatus.RUNNING
