@@ -292,7 +292,7 @@ class _Draw:
         return Words(system, (), prompt, rng.choice(phrases.CODE_ANSWERS).format(**about))
 
     def planted(self, words: Words) -> Words:
-        """With a string in it that must not reach a warehouse, now and then; hardly ever in an answer."""
+        """With a string in it that must not reach a warehouse, now and then; in an answer only what the caller said."""
         rng = self.rng
         if rng.random() >= _PLANTED_SHARE:
             return words
@@ -304,8 +304,9 @@ class _Draw:
             calls = (replace(first, arguments=first.arguments | {"note": sentence}), *words.tool_calls[1:])
             return replace(words, tool_calls=calls, planted=(("arguments", kind, value),))
         if lot < 0.13 and words.output is not None and self.feature in ("support_chat", "doc_search"):
-            return replace(words, output=f"{words.output} {sentence}", planted=(("output", kind, value),))
-        return replace(words, prompt=f"{words.prompt} {sentence}", planted=(("prompt", kind, value),))
+            words = replace(words, output=f"{words.output} {sentence}", planted=(("output", kind, value),))
+        planted = (("prompt", kind, value), *words.planted)
+        return replace(words, prompt=f"{words.prompt} {sentence}", planted=planted)
 
 
 def _uncited(retrieved: tuple[Retrieved, ...]) -> tuple[Retrieved, ...]:
