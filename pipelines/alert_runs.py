@@ -33,7 +33,7 @@ def alerts_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         for name in EVENTS
     ]
 
-    @dg.multi_asset(name=ALERT, specs=specs)
+    @dg.multi_asset(name="raise_and_send", specs=specs)
     def raise_alerts(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]

@@ -130,7 +130,7 @@ def text_of(message: Message) -> tuple[str, str]:
 def _paragraph(alert: Row) -> str:
     evidence = " ".join(alert["evidence"].split())
     if len(evidence) > LONGEST_EVIDENCE:
-        evidence = f"select evidence from service.alerts where alert_id = '{alert['alert_id']}'"
+        evidence = f"too long for a message; it is the evidence of {alert['alert_id']} in service.alerts"
     return "\n".join(
         (
             f"{alert['severity']}: {alert['title']}",

@@ -71,7 +71,7 @@ def test_a_message_calls_nobody_by_a_strangers_name_and_shows_no_control_charact
     )  # fmt: skip
     title, body = routing.text_of(message)
     assert "\x1b" not in title + body and "@" not in title + body and "<!" not in body
-    assert "select evidence from service.alerts where alert_id = 'aaaaaaaaaaaaaaaa'" in body
+    assert "it is the evidence of aaaaaaaaaaaaaaaa in service.alerts" in body
 
 
 def test_more_alerts_than_a_message_holds_are_further_messages() -> None:
