@@ -31,9 +31,10 @@ class Traffic:
     burned: float = 0.5
 
     def draw(self, rng: np.random.Generator, series: int, steps: int) -> tuple[Counts, Counts]:
-        """(total, bad) of some quiet series."""
-        total = rng.poisson(self.per_hour / STEPS_AN_HOUR, (series, steps))
-        return total, rng.binomial(total, (1 - self.target) * self.burned)
+        """(total, bad) of some quiet series: the good and the bad ones of Poisson traffic are Poisson, and independent."""
+        per_step, bad_share = self.per_hour / STEPS_AN_HOUR, (1 - self.target) * self.burned
+        bad = rng.poisson(per_step * bad_share, (series, steps))
+        return bad + rng.poisson(per_step * (1 - bad_share), (series, steps)), bad
 
 
 @dataclass(frozen=True)
