@@ -271,6 +271,10 @@ MACRO_CALLS = {
         "'feature', 'chat'", "'feature', chr(39) || ' or 1=1 --'", "'tenant', cast(null as string)", "'tenant', ''",
         "'tenant', chr(92) || chr(39)",
     ],
+    "is_counted_in": [
+        "'prod', 'staging' || chr(44) || 'prod'", "'prod', 'production'", "'x', cast(null as string)",
+        "cast(null as string), 'prod'", "cast(null as string), cast(null as string)",
+    ],
 }  # fmt: skip
 
 

@@ -79,3 +79,7 @@ create or replace macro sql_equals(column_name, wanted) as
         when wanted is null then ' is null'
         else ' = ' || chr(39) || replace(wanted, chr(39), chr(39) || chr(39)) || chr(39)
     end;
+
+-- Does a feature's declaration let an environment count? A declaration without environments counts all, named or not.
+create or replace macro is_counted_in(environment, environments) as
+    environments is null or coalesce(contains(',' || environments || ',', ',' || environment || ','), false);

@@ -6,9 +6,7 @@ with of_environment as (
     from service.safety_events as e
     left join service.features as f
         on f.feature = e.feature
-    where
-        f.environments is null
-        or contains(',' || replace(f.environments, ' ', '') || ',', ',' || e.environment || ',')
+    where is_counted_in(e.environment, f.environments)
 ),
 
 spikes as (
@@ -94,10 +92,7 @@ calls as (
         on f.feature = t.feature
     where
         case when r.rule = 'undeclared_tool' then t.undeclared else t.unapproved end > 0
-        and (
-            f.environments is null
-            or contains(',' || replace(f.environments, ' ', '') || ',', ',' || t.environment || ',')
-        )
+        and is_counted_in(t.environment, f.environments)
     group by r.rule, t.feature, t.tool_name
 ),
 

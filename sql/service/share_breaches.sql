@@ -5,9 +5,7 @@ with requests as (
     from service.sli_5min as s
     left join service.features as f
         on f.feature = s.feature
-    where
-        f.environments is null
-        or contains(',' || replace(f.environments, ' ', '') || ',', ',' || s.environment || ',')
+    where is_counted_in(s.environment, f.environments)
 ),
 
 waits as (
@@ -23,10 +21,7 @@ waits as (
         on f.feature = t.feature
     where
         t.measure = 'queue_ms'
-        and (
-            f.environments is null
-            or contains(',' || replace(f.environments, ' ', '') || ',', ',' || t.environment || ',')
-        )
+        and is_counted_in(t.environment, f.environments)
 ),
 
 calls as (
@@ -34,9 +29,7 @@ calls as (
     from service.tool_hours as t
     left join service.features as f
         on f.feature = t.feature
-    where
-        f.environments is null
-        or contains(',' || replace(f.environments, ' ', '') || ',', ',' || t.environment || ',')
+    where is_counted_in(t.environment, f.environments)
 ),
 
 hourly as (
