@@ -6,8 +6,6 @@ new one is: it and its neighbours have no part in what it is held against.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from assets.drift.distances import Bools, Floats
@@ -35,29 +33,27 @@ def standardised(observed: Observations, is_reference: Bools) -> Floats:
     places = np.arange(is_reference.shape[1])
     kept = np.abs(places[:, None] - places[None, :]) > NEIGHBOURS
     between, all_between = _variance_between(observed, noise, used, moves, kept.astype(np.float64))
+    own_scale = np.sqrt(1 + observed.c)
 
-    def y_and_share(variance: Floats, distance: Floats, c: Floats, noise: Floats) -> tuple[Floats, Floats]:
-        total = variance + noise
-        return distance / np.sqrt((1 + c) * total), noise / total
-
-    family_y, family_share = y_and_share(all_between[:, None], observed.distance, observed.c, noise)
-    mean_line = _line(family_share[moves], family_y[moves])
-    square_line = _line(family_share[moves], np.square(family_y - mean_line(family_share))[moves])
-    smallest = 0.05 * np.square(family_y - mean_line(family_share))[moves].mean()
+    # The family's mean and variance of y, by how much of a test's variance is the noise of its rows.
+    taught, nights = moves.any(axis=1), np.maximum(used.sum(axis=1), 1)
+    typical = np.where(used, noise, 0.0).sum(axis=1) / nights
+    share = typical / (all_between + typical)
+    y = observed.distance / (own_scale * np.sqrt(all_between[:, None] + noise))
+    test_mean = np.where(used, y, 0.0).sum(axis=1) / nights
+    test_square = np.where(used, np.square(y - test_mean[:, None]), 0.0).sum(axis=1) / nights
+    family_mean = _line(share, test_mean, taught)[:, None]
+    family_square = np.maximum(_line(share, test_square, taught), 0.05 * test_square[taught].mean())[:, None]
 
     # [test, observation, other]: the others as they look with what is known without the observation.
     others = used[:, None, :] & kept[None, :, :]
-    y, share = y_and_share(
-        between[:, :, None], observed.distance[:, None, :], observed.c[:, None, :], noise[:, None, :]
-    )
     count = PRIOR_NIGHTS + others.sum(axis=2)
-    residual = np.where(others, y - mean_line(share), 0.0)
-    mean = residual.sum(axis=2) / count
-    squared = np.square(residual - mean[:, :, None]) / np.maximum(square_line(share), smallest)
-    ratio = (PRIOR_NIGHTS + np.where(others, squared, 0.0).sum(axis=2)) / count
+    y = (observed.distance / own_scale)[:, None, :] / np.sqrt(between[:, :, None] + noise[:, None, :])
+    mean = (PRIOR_NIGHTS * family_mean + np.where(others, y, 0.0).sum(axis=2)) / count
+    squares = np.where(others, np.square(y - mean[:, :, None]), 0.0).sum(axis=2)
+    square = (PRIOR_NIGHTS * family_square + squares) / count
 
-    y, share = y_and_share(between, observed.distance, observed.c, noise)
-    z = (y - mean_line(share) - mean) / np.sqrt(ratio * np.maximum(square_line(share), smallest))
+    z = (observed.distance / (own_scale * np.sqrt(between + noise)) - mean) / np.sqrt(square)
     return np.where(measured & used.any(axis=1, keepdims=True), z, np.nan)
 
 
@@ -82,9 +78,9 @@ def _variance_between(
     return shrunk(left_out, own[:, None]), shrunk(raw, own)
 
 
-def _line(share: Floats, values: Floats) -> Callable[[Floats], Floats]:
-    """The straight line of `values` on noise share."""
-    share_mean, value_mean = share.mean(), values.mean()
-    spread = np.square(share - share_mean).sum()
-    slope = ((share - share_mean) * (values - value_mean)).sum() / spread if spread > 1e-9 * share.size else 0.0
-    return lambda at: value_mean + slope * (at - share_mean)
+def _line(share: Floats, values: Floats, taught: Bools) -> Floats:
+    """The straight line of `values` on noise share [test], fitted to the tests that have something to teach."""
+    x, y = share[taught], values[taught]
+    spread = np.square(x - x.mean()).sum()
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / spread if spread > 1e-9 * x.size else 0.0
+    return np.asarray(y.mean() + slope * (np.clip(share, x.min(), x.max()) - x.mean()))

@@ -96,11 +96,11 @@ def _pooled(profiles: Floats, n: Floats, is_reference: Bools) -> Floats:
     """The reference as one distribution [test, bin]: every row counts once."""
     rows = np.where(is_reference, n, 0.0)
     rows = rows / np.maximum(rows.sum(axis=1, keepdims=True), 1)
-    return np.einsum("td,tdk->tk", rows, profiles, optimize=True)
+    return np.asarray(np.einsum("td,tdk->tk", rows, profiles, optimize=True))
 
 
 def _noise(constant: Floats, n: Floats) -> Floats:
-    return np.divide(constant[:, None], n, out=np.full(n.shape, np.inf), where=n > 0)
+    return np.asarray(np.divide(constant[:, None], n, out=np.full(n.shape, np.inf), where=n > 0), dtype=np.float64)
 
 
 def _bridge_constant(below: Floats, gaps: Floats) -> Floats:
@@ -112,21 +112,21 @@ def _bridge_constant(below: Floats, gaps: Floats) -> Floats:
     rho = np.divide(lower * (1 - upper), product, out=np.zeros_like(product), where=product > 0)
     rho = np.clip(rho, 0, 1)
     moments = (2 / np.pi) * product * (np.sqrt(1 - rho**2) + rho * np.arcsin(rho))
-    return np.einsum("tk,tkl,tl->t", gaps, moments, gaps, optimize=True)
+    return np.asarray(np.einsum("tk,tkl,tl->t", gaps, moments, gaps, optimize=True))
 
 
 def _summed_difference(x: Floats, centre: Floats) -> Floats:
-    return np.abs(x - centre).sum(axis=-1)
+    return np.asarray(np.abs(x - centre).sum(axis=-1))
 
 
 def _norm_of_difference(x: Floats, centre: Floats) -> Floats:
-    return np.sqrt(np.square(x - centre).sum(axis=-1))
+    return np.asarray(np.sqrt(np.square(x - centre).sum(axis=-1)))
 
 
 def _jensen_shannon(x: Floats, centre: Floats) -> Floats:
     divergence = 0.5 * (_x_log_x(x) + _x_log_x(centre)) - _x_log_x((x + centre) / 2)
-    return np.sqrt(np.maximum(divergence, 0))
+    return np.asarray(np.sqrt(np.maximum(divergence, 0)))
 
 
 def _x_log_x(x: Floats) -> Floats:
-    return np.sum(x * np.log(np.where(x > 0, x, 1.0)), axis=-1)
+    return np.asarray(np.sum(x * np.log(np.where(x > 0, x, 1.0)), axis=-1))
