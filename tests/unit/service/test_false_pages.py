@@ -119,7 +119,7 @@ def _quiet_lines() -> tuple[str, float]:
         "without the guard",
         "false tickets a month",
     ]
-    return "\n## Quiet months\n\n" + _table(heading, lines), worst
+    return "## Quiet months\n\n" + _table(heading, lines), worst
 
 
 def _planted_lines() -> tuple[str, float]:
@@ -144,7 +144,7 @@ def _planted_lines() -> tuple[str, float]:
         "without the guard",
         "points lost",
     ]
-    return "\n## Incidents, against 99.9 %\n\n" + _table(heading, lines), most_lost
+    return "## Incidents, against 99.9 %\n\n" + _table(heading, lines), most_lost
 
 
 def _table(heading: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
