@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from alert_house import AlertHouse, failed
+from alert_house import AlertHouse, failed, moment
 
 from pipelines import alert, deployment, incident
 from pipelines.alert_desk import ALERTS, DEPLOYMENTS, AlertDesk
 from pipelines.build import build_resources
+from pipelines.settings import Settings
+from resources.contracts import SEEDS
 from resources.events import table_rows
 from resources.warehouse_resource import WarehouseResource
 
@@ -100,10 +103,18 @@ def test_an_incident_is_opened_and_closed_at_the_terminal(house: AlertHouse, cap
 
 
 def test_the_desk_of_a_process_reads_the_seeds_of_its_warehouse(house: AlertHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.settings import Settings
-
     monkeypatch.setenv("ONCALL", "json://127.0.0.1:1/")
     resources = build_resources(Settings.from_environment())
     desk = AlertDesk.of(resources["warehouse"], resources["clock"])
     desk.read_seeds()
     assert desk.pending() is not None, "the channel that had no address has one now"
+
+
+def test_retention_honours_the_holds_of_incidents_beside_those_of_the_seed(house: AlertHouse) -> None:
+    for name in ("retention.yml", "sources.yml", "capture.yml"):
+        shutil.copy(SEEDS / name, house.seeds / name)
+    listed = "holds:\n  - {id: matter-1, since: 2026-11-09, reason: dispute, first_day: 2026-10-01, last_day: 2026-10-02}\n"
+    (house.seeds / "legal_holds.yml").write_text(listed, encoding="utf-8")
+    warehouse = build_resources(Settings.from_environment())["warehouse"]
+    opened = house.desk().incidents.open("held", "ada", window=(moment("11-03T10:00"), moment("11-04T10:00")))
+    assert {"matter-1", f"incident-{opened}"} <= {hold.id for hold in warehouse.retention().holds}
