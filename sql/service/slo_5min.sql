@@ -6,7 +6,8 @@ with requests as (
         r.request_id,
         r.feature,
         r.environment,
-        r.model,
+        -- The model asked for, as in service.sli_5min: a call that failed has no other.
+        coalesce(r.request_model, r.response_model) as model,
         r.error_class,
         is_valid_request(r.error_class, r.http_status, r.error_code) as is_valid,
         is_healthy(r.error_class, r.is_complete, r.finish_reason) as is_healthy,
