@@ -36,20 +36,24 @@ def measured(command: list[str], environment: dict[str, str]) -> tuple[float, fl
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def night(root: Path, name: str) -> dict[str, float]:
-    """One `make nightly` over the warehouse below `root`."""
-    report = root / f"{name}.json"
-    environment = {
+def environment(root: Path, day: date) -> dict[str, str]:
+    """The warehouse below `root`, on the night after a day."""
+    return {
         "NOCTURNE_HOME": str(root / "home"),
         "NOCTURNE_DATA": str(root / "data"),
         "NOCTURNE_LANDING": str(root / "landing"),
-        "NOCTURNE_NOW": f"{LAST_DAY + timedelta(days=1)}T03:00:00+00:00",
+        "NOCTURNE_NOW": f"{day + timedelta(days=1)}T03:00:00+00:00",
         "NOCTURNE_SETTLE_SECONDS": "0",
         "DAGSTER_HOME": str(root / "home" / "dagster"),
     }
+
+
+def night(root: Path, name: str, day: date = LAST_DAY) -> dict[str, float]:
+    """One `make nightly` over the warehouse below `root`, on the night after a day."""
+    report = root / f"{name}.json"
     wall, cpu, peak = measured(
         [sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--no-validation", "--report", str(report)],
-        environment,
+        environment(root, day),
     )
     written = json.loads(report.read_text(encoding="utf-8"))
     parts = {part: written["seconds"][part] for part in ("land", "compute", "publish")}
@@ -69,6 +73,14 @@ def baseline(root: Path) -> dict[str, float]:
     return {"wall": wall, "cpu": cpu, "peak_mb": peak}
 
 
+def header() -> str:
+    """When, where and with what a result was measured."""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, "
+        f"duckdb {version('duckdb')}, deltalake {version('deltalake')}, dagster {version('dagster')}."
+    )
+
+
 def report_of(options: argparse.Namespace, lines: int, figures: dict[str, dict[str, float]]) -> str:
     """The result as Markdown."""
     first, quiet, bare = figures["first night"], figures["quiet night"], figures["bare DuckDB"]
@@ -80,9 +92,7 @@ def report_of(options: argparse.Namespace, lines: int, figures: dict[str, dict[s
         [
             "# A night, taken apart",
             "",
-            f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), "
-            f"Python {platform.python_version()}, "
-            f"duckdb {version('duckdb')}, deltalake {version('deltalake')}, dagster {version('dagster')}.",
+            header(),
             f"{options.days} days, {options.requests_per_day:,} requests a day, {lines:,} lines of gzipped JSON.",
             f"Command: `python -m benchmarks.nightly --days {options.days} --requests-per-day {options.requests_per_day}`",
             "",
