@@ -70,8 +70,8 @@ MAX_ROUNDS = 3
 class Night:
     """What one night did. `failures` are sentences for a person; the night goes on after each.
 
-    `alerts`: rows of service.alerts_now that are open. `doubts`: what was found in rows that readers see already, or None
-    where nothing was validated.
+    `alerts`: rows of service.alerts_now that are open; `unaddressed`: channels of theirs without an address.
+    `doubts`: what was found in rows that readers see already, or None where nothing was validated.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -83,6 +83,7 @@ class Night:
     plan: Plan = field(default_factory=Plan)
     landed: dict[str, Any] = field(default_factory=dict)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    unaddressed: dict[str, int] = field(default_factory=dict)
 
 
 class NightRun:
@@ -194,6 +195,7 @@ class NightRun:
         if inputs is not None:
             self.say("raising alerts")
             self._execute(ALERT, instance, {DIGEST_TAG: inputs})
+        self.night.unaddressed = desk.waiting_channels() if self.night.manifest else {}
         self.night.alerts = [row for row in desk.standing() if row["state"] == "open"] if self.night.manifest else []
         self.night.seconds["alert"] = time.perf_counter() - started
         if inputs is not None:

@@ -82,6 +82,8 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
         con.close()
     for line in open_alerts(night.alerts):
         console.print(f"[yellow]  ALERT[/yellow] {escape(terminal.one_line(line))}")
+    for channel, number in sorted(night.unaddressed.items()):
+        console.print(escape(f"  {number} alerts wait: channel {channel} has no address in warehouse/seeds/notify.yml"))
     for failure in night.failures:
         console.print(f"[red]  FAILED[/red] {escape(terminal.lines(failure))}")
     for doubt in night.doubts or ():

@@ -35,13 +35,13 @@ class Removed:
 
 
 def compact_ledgers(store: Store) -> int:
-    """Rewrite ledger days that lie in many files. Returns the number of files that became unnecessary.
+    """Rewrite days of ledgers and event tables that lie in many files. Returns the number of files that became unnecessary.
 
     Day versions do not change: no day is re-opened by it.
     """
     replaced = 0
     for contract in store.contracts.values():
-        if contract.kind != "ledger":
+        if contract.kind not in ("ledger", "event"):
             continue
         table = store.open(contract.name)
         counts: dict[str, int] = {}

@@ -91,7 +91,7 @@ _ERRORS = ("overloaded_error", "internal_server_error", "gateway_timeout")
 _TALKS = ("support_chat", "doc_search")
 _DEPLOYED = ("support_chat", "code_assist", "doc_search")
 _ROUTED = (("support_chat", "gpt-4o"), ("doc_search", "gemini-2.5-pro"))
-_KEYS = ("key-kestrel-software-1", "key-larkspur-retail-2", "key-brightwater-bank-1")
+_CALLERS = tuple(f"key-{caller}" for caller in ("kestrel-software-1", "larkspur-retail-2", "brightwater-bank-1"))
 
 
 def _latency(day: datetime, turn: int, size: int) -> Incident:
@@ -124,12 +124,12 @@ def _backlog(day: datetime, turn: int, size: int) -> Incident:
 
 
 def _loop(day: datetime, turn: int, size: int) -> Incident:
-    scope = {"api_key_id": _KEYS[turn % len(_KEYS)]}
+    scope = {"api_key_id": _CALLERS[turn % len(_CALLERS)]}
     return PromptLoop(f"loop-{turn}", *_hours(day, 13, 4), scope, (10.0, 100.0, 400.0)[size])
 
 
 def _growth(day: datetime, turn: int, size: int) -> Incident:
-    scope = {"api_key_id": _KEYS[turn % len(_KEYS)]}
+    scope = {"api_key_id": _CALLERS[turn % len(_CALLERS)]}
     return PromptLoop(f"growth-{turn}", *_hours(day, 14, 4), scope, (4.0, 10.0, 25.0)[size], growth_tokens=600)
 
 
@@ -139,7 +139,8 @@ def _deployment(day: datetime, turn: int, size: int) -> Incident:
 
 
 def _spike(day: datetime, turn: int, size: int) -> Incident:
-    return TokenSpike(f"spike-{turn}", *_hours(day, 13, 8), {"api_key_id": _KEYS[turn % len(_KEYS)]}, (2.0, 6.0, 15.0)[size])
+    scope = {"api_key_id": _CALLERS[turn % len(_CALLERS)]}
+    return TokenSpike(f"spike-{turn}", *_hours(day, 13, 8), scope, (2.0, 6.0, 15.0)[size])
 
 
 _KINDS: tuple[Callable[[datetime, int, int], Incident], ...] = (

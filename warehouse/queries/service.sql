@@ -80,3 +80,14 @@ order by day desc, bypassed desc, feature;
 select day, feature, tool_name, calls, failure_rate, denied, undeclared, unapproved, latency_p95_ms
 from service.tool_calls_daily
 order by day desc, unapproved desc, calls desc;
+
+-- What is open, and has anybody been told?
+select severity, state, delivery, first_seen, title, owner, runbook
+from service.alerts_now
+where state in ('open', 'acknowledged')
+order by severity, first_seen;
+
+-- Which rules are worth waking for?
+select rule, severity, alerts, n, precision, low, high
+from service.alert_precision
+order by n desc, rule;
