@@ -75,7 +75,7 @@ def volumes(rng: np.random.Generator, segments: int, days: int, typical: float |
 def numbers(
     rng: np.random.Generator, n: np.ndarray, kind: DayEffects, metrics: int = 20, shift: np.ndarray | float = 0.0
 ) -> Traffic:
-    """Bell-shaped on the log scale, in 40 bins; day and weekday move the mean and the spread. `shift` [test, day] in σ."""
+    """Bell-shaped on the log scale, in 40 bins; day and weekday move the mean and the spread. `shift` [day] in σ."""
     n = np.repeat(n, metrics, axis=0)
     tests, days = n.shape
     size = rng.uniform(0.02, 0.08, (tests, 1))
@@ -90,7 +90,7 @@ def numbers(
 
 
 def categories(
-    rng: np.random.Generator, n: np.ndarray, kind: DayEffects, metrics: int = 20, points: np.ndarray | None = None
+    rng: np.random.Generator, n: np.ndarray, kind: DayEffects, metrics: int = 20, points: np.ndarray | float = 0.0
 ) -> Traffic:
     """2 to 12 categories, padded; day and weekday move their log-odds. `points` [day]: what one category's share gains."""
     n = np.repeat(n, metrics, axis=0)
@@ -101,10 +101,9 @@ def categories(
     odds = odds + np.moveaxis(_weekly(rng, 0.1, tests, 12, days), 1, 2)
     odds[np.arange(12)[None, None, :] >= rng.integers(2, 13, tests)[:, None, None] + np.zeros((1, days, 1))] = -np.inf
     shares = _softmax(odds)
-    if points is not None:
-        grown = shares[:, :, 0:1]
-        to = np.minimum(grown + points[None, :, None], 0.98)
-        shares = np.concatenate([to, shares[:, :, 1:] * (1 - to) / np.maximum(1 - grown, 1e-9)], axis=2)
+    before = shares[:, :, :1]
+    after = np.minimum(before + np.broadcast_to(points, (days,))[None, :, None], 0.98)
+    shares = np.concatenate([after, shares[:, :, 1:] * (1 - after) / np.maximum(1 - before, 1e-9)], axis=2)
     return Traffic("categorical", _draw(rng, n, shares / shares.sum(axis=2, keepdims=True)), n.astype(float))
 
 

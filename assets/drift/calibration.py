@@ -12,15 +12,17 @@ from assets.drift.distances import Bools, Floats
 from assets.drift.expectation import Observations
 
 NEIGHBOURS = 2
-"""Observations up to so many nights away share nights, or what happened in them, with the one that is judged."""
+"""So many nights on either side of the one that is judged share what happened with it."""
 PRIOR_NIGHTS = 10
 """How many nights of its own the family's experience counts for."""
 SMALLEST_SHARE = 0.1
 """A test's variance between nights is at least this share of its family's."""
 
 
-def standardised(observed: Observations, is_reference: Bools) -> Floats:
+def standardised(observed: Observations, is_reference: Bools, nights: int = 1) -> Floats:
     """z [test, observation] of every observation, calibrated on those of the reference but for its neighbours.
+
+    An observation is of `nights` in a row, named by the first; what has a night within NEIGHBOURS of its nights is left out.
 
     NaN where a test has no reference. Tests whose reference never moves (a constant column) teach the family nothing.
     """
@@ -31,17 +33,17 @@ def standardised(observed: Observations, is_reference: Bools) -> Floats:
     if not moves.any():
         return np.full(is_reference.shape, np.nan)
     places = np.arange(is_reference.shape[1])
-    kept = np.abs(places[:, None] - places[None, :]) > NEIGHBOURS
+    kept = np.abs(places[:, None] - places[None, :]) >= NEIGHBOURS + nights
     between, all_between = _variance_between(observed, noise, used, moves, kept.astype(np.float64))
     own_scale = np.sqrt(1 + observed.c)
 
     # The family's mean and variance of y, by how much of a test's variance is the noise of its rows.
-    taught, nights = moves.any(axis=1), np.maximum(used.sum(axis=1), 1)
-    typical = np.where(used, noise, 0.0).sum(axis=1) / nights
+    taught, used_count = moves.any(axis=1), np.maximum(used.sum(axis=1), 1)
+    typical = np.where(used, noise, 0.0).sum(axis=1) / used_count
     share = typical / (all_between + typical)
     y = observed.distance / (own_scale * np.sqrt(all_between[:, None] + noise))
-    test_mean = np.where(used, y, 0.0).sum(axis=1) / nights
-    test_square = np.where(used, np.square(y - test_mean[:, None]), 0.0).sum(axis=1) / nights
+    test_mean = np.where(used, y, 0.0).sum(axis=1) / used_count
+    test_square = np.where(used, np.square(y - test_mean[:, None]), 0.0).sum(axis=1) / used_count
     family_mean = _line(share, test_mean, taught)[:, None]
     family_square = np.maximum(_line(share, test_square, taught), 0.05 * test_square[taught].mean())[:, None]
 

@@ -30,7 +30,8 @@ FEWEST_ROWS = 20
 FLOOR = {"numeric": 0.1, "categorical": 0.05, "embedding": 0.04}
 """What matters: standard deviations; Jensen-Shannon distance; rise of a cluster's share."""
 FEWEST_NIGHTS = {"full": 42, "provisional": 28, "weak": 14}
-LARGEST_Q = {"full": 0.01, "provisional": 0.005, "weak": 0.05}
+LARGEST_Q = {"full": 0.005, "provisional": 0.0025, "weak": 0.05}
+"""Of weak tests each night is corrected apart, and two of three must pass."""
 LARGEST_P_SECOND_NIGHT = 0.01
 FEW_TESTS = 100
 
@@ -90,8 +91,13 @@ def answer(family: Family) -> Answers:
     nights, windows = observe(profiles, expect(profiles, family.weekday, is_reference), is_reference)
     of_reference = sliding_mean(is_reference.astype(np.float64)) > 0.99
     night_z = standardised(nights, is_reference)
-    window_z = standardised(windows, of_reference)
+    window_z = standardised(windows, of_reference, WINDOW_NIGHTS)
     second_z = np.median(np.stack([night_z[:, i : i + of_reference.shape[1]] for i in range(WINDOW_NIGHTS)]), axis=0)
+
+    is_weak = status == "weak"
+    has_z = np.isfinite(np.where(is_weak, second_z[:, -1], second_z[:, -1] + window_z[:, -1]))
+    asked = asked & has_z
+    status = np.where(asked, status, "not_enough_data")
 
     share = TAIL_SHARE if asked.sum() >= FEW_TESTS else TAIL_SHARE_OF_FEW
     p_night = tail_probability(night_z[is_reference], night_z[:, -WINDOW_NIGHTS:], share)
@@ -99,7 +105,6 @@ def answer(family: Family) -> Answers:
     p_second = tail_probability(second_z[of_reference], second_z[:, -1], share)
     for p in (p_night, p_window, p_second):
         p[~asked] = np.nan
-    is_weak = status == "weak"
     p = np.where(is_weak, np.median(p_night, axis=1), p_window)
     q = np.where(is_weak, np.median(false_discovery_rate(p_night), axis=1), false_discovery_rate(p_window))
 

@@ -35,9 +35,10 @@ def tail_probability(pool: Floats, values: Floats, tail_share: float) -> Floats:
     if scale <= 0:
         return p
     beyond = np.maximum(values - threshold, 0.0) / scale
-    fitted = tail_size / pool.size * (1 + shape * beyond) ** (-1 / shape) if shape > 1e-6 else (
-        tail_size / pool.size * np.exp(-beyond)
-    )
+    survival = (1 + shape * beyond) ** (-1 / shape) if shape > 1e-6 else np.exp(-beyond)
+    fitted = tail_size / pool.size * survival
+    # Where the pool itself has enough to say, the fit is not believed against it.
+    fitted = np.where(at_least >= FEWEST_IN_TAIL, np.maximum(fitted, p), fitted)
     return np.where(values > threshold, fitted, p)
 
 
@@ -61,7 +62,7 @@ def false_discovery_rate(p: Floats) -> Floats:
     filled = np.where(asked, p, np.inf)
     order = np.argsort(filled, axis=0)
     rank = np.arange(1, p.shape[0] + 1).reshape(-1, *[1] * (p.ndim - 1))
-    scaled = np.take_along_axis(filled, order, axis=0) * asked.sum(axis=0) / rank
+    scaled = np.take_along_axis(filled, order, axis=0) * np.maximum(asked.sum(axis=0), 1) / rank
     smallest = np.minimum.accumulate(scaled[::-1], axis=0)[::-1]
     q = np.empty_like(p)
     np.put_along_axis(q, order, np.minimum(smallest, 1.0), axis=0)
