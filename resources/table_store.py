@@ -126,7 +126,7 @@ class Table:
             actions = pa.table(self._delta.get_add_actions(flatten=True)).to_pylist()
             files = [
                 StoredFile(
-                    path=str(self.folder / unquote(a["path"])),
+                    path=f"{self.folder}/{unquote(a['path'])}",
                     day=a.get("partition.day"),
                     rows=a["num_records"] or 0,
                     size_bytes=a["size_bytes"],
