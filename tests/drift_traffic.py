@@ -8,9 +8,11 @@ heavy-tailed, and a weekly rhythm on top.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 import numpy as np
+from scipy.cluster.vq import kmeans2
 from scipy.special import ndtr
 
 from assets.drift.family import REFERENCE_NIGHTS, Family
@@ -112,7 +114,7 @@ def embeddings(
 ) -> Traffic:
     """Texts of 40 topics; day and weekday move the topics' log-odds. `surge` [day]: the share that one topic takes over."""
     segments, days = n.shape
-    features, cluster = _texts(rng)
+    features, cluster = _texts()
     odds = rng.normal(0, 0.7, (segments, TOPICS, 1))
     odds = odds + 0.12 * day_effects(rng, kind, segments, TOPICS, days) + _weekly(rng, 0.15, segments, TOPICS, days)
     shares = _softmax(np.moveaxis(odds, 1, 2))
@@ -125,24 +127,18 @@ def embeddings(
     return Traffic("embedding", means, n.astype(float), clusters=counts @ np.eye(CLUSTERS)[cluster])
 
 
-_TEXTS: list[tuple[np.ndarray, np.ndarray]] = []
-
-
-def _texts(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+@cache
+def _texts() -> tuple[np.ndarray, np.ndarray]:
     """Random Fourier features of unit length [text, feature], and the k-means cluster of each text."""
-    from scipy.cluster.vq import kmeans2
-
-    if not _TEXTS:
-        rng = np.random.default_rng(17)
-        centres = rng.standard_normal((TOPICS, DIMENSIONS))
-        texts = np.repeat(centres, TEXTS_OF_A_TOPIC, axis=0)
-        texts = texts + 0.9 * rng.standard_normal(texts.shape)
-        texts /= np.linalg.norm(texts, axis=1, keepdims=True)
-        distances = np.linalg.norm(texts[::7, None, :] - texts[None, ::7, :], axis=2)
-        angles = texts @ rng.standard_normal((DIMENSIONS, FEATURES // 2)) / np.median(distances[distances > 0])
-        features = np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(FEATURES // 2)
-        _TEXTS.append((features, kmeans2(texts, CLUSTERS, minit="++", seed=5)[1]))
-    return _TEXTS[0]
+    rng = np.random.default_rng(17)
+    centres = rng.standard_normal((TOPICS, DIMENSIONS))
+    texts = np.repeat(centres, TEXTS_OF_A_TOPIC, axis=0)
+    texts = texts + 0.9 * rng.standard_normal(texts.shape)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    distances = np.linalg.norm(texts[::7, None, :] - texts[None, ::7, :], axis=2)
+    angles = texts @ rng.standard_normal((DIMENSIONS, FEATURES // 2)) / np.median(distances[distances > 0])
+    features = np.concatenate([np.cos(angles), np.sin(angles)], axis=1) / np.sqrt(FEATURES // 2)
+    return features, kmeans2(texts, CLUSTERS, minit="++", seed=5)[1]
 
 
 def _weekly(rng: np.random.Generator, size: float, *shape: int) -> np.ndarray:

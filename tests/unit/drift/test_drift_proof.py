@@ -1,6 +1,7 @@
 """Quiet nights stay quiet and drifts are found, on made-up traffic of known truth.
 
-Writes docs/proofs/drift.md (`make proof`). NOCTURNE_PROOF_NIGHTS, NOCTURNE_PROOF_SEED: how many quiet nights of each kind, and which.
+Writes docs/proofs/drift.md (`make proof`). NOCTURNE_PROOF_NIGHTS, NOCTURNE_PROOF_SEED: how many quiet nights of each
+kind, and which.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from drift_traffic import NIGHTS, embeddings
 
 from assets.drift.drift_tests import drift_tests
-from assets.drift.family_arrays import LOG_STEP
+from assets.drift.family_arrays import LOG_STEP, families
 
 DAY = date(2026, 11, 5)
 DAYS = [DAY - timedelta(days=NIGHTS - 1 - i) for i in range(NIGHTS)]
@@ -238,3 +238,29 @@ def test_no_rows_are_no_tests_and_a_strange_family_is_refused() -> None:
 def test_the_same_rows_in_another_order_are_the_same_tests() -> None:
     rows = pl.concat([languages(i, segment=f"s{i}") for i in range(6)])
     assert drift_tests(DAY, rows, NO_TESTS).equals(drift_tests(DAY, rows.sample(fraction=1, shuffle=True, seed=1), NO_TESTS))
+
+
+def test_a_segment_that_rests_at_weekends_is_tested_from_wednesday_on() -> None:
+    rows = pl.concat([languages(i, segment=f"s{i}") for i in range(8)])
+    rows = rows.filter((pl.col("segment") != "s3") | (pl.col("day").dt.weekday() <= 5))
+    thursday = row(drift_tests(DAY, rows, NO_TESTS), segment="s3")
+    assert (thursday["status"], thursday["reference_days"]) == ("provisional", 40)
+    tuesday = row(drift_tests(DAY - timedelta(days=2), rows, NO_TESTS), segment="s3")
+    assert tuesday["status"] == "not_enough_data"
+
+
+def test_a_feature_sent_in_any_order_of_components_is_the_same_mean() -> None:
+    """Rows of random features are placed by their component's number, not by where they stand."""
+    rng = np.random.default_rng(9)
+    traffic = embeddings(rng, np.full((3, NIGHTS), 300), "normal")
+    test, day, at = (x.ravel() for x in np.indices(traffic.profiles.shape))
+    rff = pl.DataFrame(
+        {
+            "day": np.array(DAYS, dtype="datetime64[D]")[day], "segment_kind": "feature", "segment": test.astype(str),
+            "family": "embedding", "metric": "prompt_embedding.rff", "bin": at.astype(str), "n": np.full(at.size, 300),
+            "value_sum": traffic.profiles.ravel() * 300, "unmeasured": None,
+        }
+    ).cast(PROFILE)  # fmt: skip
+    ((_, family),) = families(DAY, rff.sample(fraction=1, shuffle=True, seed=2), NO_TESTS)
+    np.testing.assert_allclose(family.profiles, traffic.profiles, atol=1e-12)
+    assert np.array_equal(family.n, traffic.n)
