@@ -23,8 +23,8 @@ def standardised(observed: Observations, is_reference: Bools, nights: int = 1) -
     """z [test, observation] of every observation, calibrated on those of the reference but for its neighbours.
 
     An observation is of `nights` in a row, named by the first; what has a night within NEIGHBOURS of its nights is left out.
-
-    NaN where a test has no reference. Tests whose reference never moves (a constant column) teach the family nothing.
+    NaN where a test has no reference. Tests whose reference never moves (a constant column) teach the family nothing: z of
+    their reference is NaN.
     """
     measured = np.isfinite(observed.noise)
     noise = np.where(measured, observed.noise, 0.0)
@@ -56,7 +56,8 @@ def standardised(observed: Observations, is_reference: Bools, nights: int = 1) -
     square = (PRIOR_NIGHTS * family_square + squares) / count
 
     z = (observed.distance / (own_scale * np.sqrt(between + noise)) - mean) / np.sqrt(square)
-    return np.where(measured & used.any(axis=1, keepdims=True), z, np.nan)
+    known = measured & used.any(axis=1, keepdims=True) & (taught[:, None] | ~is_reference)
+    return np.where(known, z, np.nan)
 
 
 def _variance_between(

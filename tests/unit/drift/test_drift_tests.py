@@ -229,6 +229,14 @@ def test_constant_columns_are_quiet_until_they_change() -> None:
     assert set(found["status"]) == {"full"}
 
 
+def test_constant_columns_make_nothing_else_look_unusual() -> None:
+    varied = pl.concat([languages(i, segment=f"s{i}") for i in range(8)])
+    constant = pl.concat([profile("categorical", "tier", [{"default": 500}] * NIGHTS, f"s{i}") for i in range(30)])
+    alone = drift_tests(DAY, varied, NO_TESTS)
+    among = drift_tests(DAY, pl.concat([varied, constant]), NO_TESTS).filter(pl.col("metric") == "prompt_language")
+    assert among.drop("q").equals(alone.drop("q"))
+
+
 def test_no_rows_are_no_tests_and_a_strange_family_is_refused() -> None:
     assert drift_tests(DAY, pl.DataFrame(schema=PROFILE), NO_TESTS).height == 0
     with pytest.raises(ValueError, match="family 'colour'"):
