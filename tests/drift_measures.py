@@ -28,6 +28,7 @@ class Quiet:
     p: dict[str, list[np.ndarray]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     p_second_night: dict[str, list[np.ndarray]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     n: dict[str, list[np.ndarray]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    stretch: dict[str, list[int]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     alarms: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
 
     @property
@@ -38,11 +39,19 @@ class Quiet:
         """Share of the family's single tests with p <= .01, where chance alone is at work."""
         return float((np.concatenate(self.p[kind]) <= 0.01).mean())
 
-    def by_rows(self, kind: str) -> list[float]:
-        """The same share in each tenth of the tests, from those with the fewest rows to those with the most."""
+    def by_rows(self, kind: str) -> list[tuple[float, float]]:
+        """The same share in each tenth of the tests, from those with the fewest rows to those with the most, and its
+        standard error: nights of a stretch share segments and references, stretches share nothing."""
         p, n = np.concatenate(self.p[kind]), np.concatenate(self.n[kind])
         tenth = np.digitize(n, np.quantile(n, np.arange(0.1, 1, 0.1)))
-        return [float((p[tenth == i] <= 0.01).mean()) for i in range(10)]
+        stretch = np.repeat(self.stretch[kind], [len(x) for x in self.p[kind]])
+        rates = []
+        for i in range(10):
+            hits = np.bincount(stretch[tenth == i], (p <= 0.01)[tenth == i], minlength=stretch.max() + 1)
+            asked = np.bincount(stretch[tenth == i], minlength=stretch.max() + 1)
+            rate = hits.sum() / asked.sum()
+            rates.append((float(rate), float(np.sqrt(np.square(hits - rate * asked).sum()) / asked.sum())))
+        return rates
 
 
 def quiet_nights(seed: int, day_effects: DayEffects, stretches: int, nights: int = 30) -> Quiet:
@@ -59,6 +68,7 @@ def quiet_nights(seed: int, day_effects: DayEffects, stretches: int, nights: int
                 found.p[kind].append(answers.p)
                 found.p_second_night[kind].append(answers.p_second_night)
                 found.n[kind].append(answers.n)
+                found.stretch[kind].append(stretch)
                 found.alarms[kind] += int(answers.is_alarm.sum())
                 window = slice(i + REFERENCE_NIGHTS, i + NIGHTS)
                 traffic.alarmed[answers.is_alarm, window] = True
