@@ -14,6 +14,8 @@ TAIL_SHARE_OF_FEW = 0.10
 """The share of the pool in the tail to which a distribution is fitted; the second where the pool is of few tests."""
 FEWEST_IN_TAIL = 10
 """From fewer values no tail is fitted: p is then the empirical one, at least 1 / (pool + 1)."""
+ENOUGH_IN_POOL = 50
+"""So many values of the pool are believed against a fit that makes a value more unusual."""
 
 
 def tail_probability(pool: Floats, values: Floats, tail_share: float) -> Floats:
@@ -37,8 +39,7 @@ def tail_probability(pool: Floats, values: Floats, tail_share: float) -> Floats:
     beyond = np.maximum(values - threshold, 0.0) / scale
     survival = (1 + shape * beyond) ** (-1 / shape) if shape > 1e-6 else np.exp(-beyond)
     fitted = tail_size / pool.size * survival
-    # Where the pool itself has enough to say, the fit is not believed against it.
-    fitted = np.where(at_least >= FEWEST_IN_TAIL, np.maximum(fitted, p), fitted)
+    fitted = np.where(at_least >= ENOUGH_IN_POOL, np.maximum(fitted, p), fitted)
     return np.where(values > threshold, fitted, p)
 
 
