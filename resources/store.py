@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from resources.contracts import Contract, contracts
 from resources.days import DayLog
 from resources.table_store import Table, TableStore
-from resources.warehouse import Connection, connect, load_macros, scan
+from resources.warehouse import Connection, connect, forget_views, load_macros, scan
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ class Store:
         self.threads = threads
         self._logs: dict[str, DayLog] = {}
         self._lock = threading.Lock()
+        self._idle: list[Connection] = []
         self._memory: dict[tuple[str, int], Any] = {}
 
     @property
@@ -89,13 +90,21 @@ class Store:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A DuckDB connection of its own, closed afterwards."""
-        con = connect(self.state / "spill", self.memory_limit, self.threads)
-        try:
+        """A DuckDB connection of one's own. One that is given back is used again, without what was defined in it: to
+        open one takes longer than most days do."""
+        with self._lock:
+            con = self._idle.pop() if self._idle else None
+        if con is None:
+            con = connect(self.state / "spill", self.memory_limit, self.threads)
             load_macros(con)
+        try:
             yield con
-        finally:
+            forget_views(con)
+        except BaseException:
             con.close()
+            raise
+        with self._lock:
+            self._idle.append(con)
 
     @cached_property
     def _asking(self) -> Connection:

@@ -171,6 +171,13 @@ def define_inputs(con: Connection, views: Mapping[str, str]) -> None:
         con.execute(f"create or replace view {question}.{table} as {select}")
 
 
+def forget_views(con: Connection) -> None:
+    """Take out of a connection what define_inputs and `register` put into it."""
+    views = "select database_name, schema_name, view_name from duckdb_views() where not internal"
+    for database, schema, view in con.execute(views).fetchall():
+        con.execute(f'drop view if exists "{database}"."{schema}"."{view}"')
+
+
 def parameters_of(sql: str, offered: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the offered parameters that a query names."""
     return {name: value for name, value in offered.items() if re.search(rf"\${name}\b", sql)}
