@@ -38,8 +38,9 @@ class Column:
     """One column of a table.
 
     `from_` is the source's text column it is typed from, where that has another name; `fingerprint_of` the text
-    column that it is the keyed hash of, `length_of` the one whose characters it counts; `set_by` = "landing" marks columns
-    that no source may set. `required_for` are the kinds of record that must have a value.
+    column that it is the keyed hash of, `length_of` the one whose characters it counts, `language_of` the one whose
+    language it guesses; `set_by` = "landing" marks columns that no source may set. `required_for` are the kinds of record
+    that must have a value.
     """
 
     name: str
@@ -58,6 +59,12 @@ class Column:
     set_by: str | None = None
     required_for: tuple[str, ...] = ()
     length_of: str | None = None
+    language_of: str | None = None
+
+    @property
+    def is_of_a_text(self) -> bool:
+        """Landing makes it from words, which no source can do in their place."""
+        return self.length_of is not None or self.language_of is not None
 
 
 @dataclass(frozen=True)
@@ -149,6 +156,7 @@ _DAY = {"type": "DATE", "required": True, "meaning": "UTC day; the partition"}
 _COLUMN_KEYS = {
     "type", "meaning", "unit", "class", "required", "values", "minimum", "maximum", "max_length", "default",
     "from", "fingerprint_of", "set_by", "required_for", "length_of",
+    "language_of",
 }  # fmt: skip
 _CONTRACT_KEYS = {
     "row", "kind", "owner", "key", "subject_key", "reads", "measures", "volatile", "sort", "checks", "max_length",

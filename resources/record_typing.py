@@ -25,6 +25,7 @@ import pyarrow as pa
 from resources.capture import CapturePolicy
 from resources.contracts import Column, Contract
 from resources.keyring import TOKEN_HEX_CHARACTERS, Keyring
+from resources.language import language_stages, prepare
 from resources.sources import Format, Source, SourceError, source_columns, text_columns
 from resources.warehouse import Connection, parameters_of
 
@@ -90,6 +91,7 @@ class RecordTyping:
         self._source = source
         self._columns = source_columns(contract)
         self._lengths = {c.name: c.length_of for c in contract.columns if c.length_of}
+        self._languages = {c.name: c.language_of for c in contract.columns if c.language_of}
         self.faults: list[Fault] = []
         self.failing_records = 0
         self._tests: list[str] = []
@@ -98,6 +100,7 @@ class RecordTyping:
         self._bind_facts(keyring, facts)
         self._offered |= format_.parameters
         yielded = self._yielded_by(format_)
+        prepare(con)
         self._kept = capture.probability_sql(source.name, self._bind)
         self.captured = [name for name in text_columns() if name in yielded and self._kept is not None]
         self._sql = self._statement(format_, yielded)
@@ -176,21 +179,29 @@ class RecordTyping:
         marks = f"{part} as {PART}"
         for name, text in self._lengths.items():
             marks += f", length({f'nullif({text}, {_EMPTY})' if text in yielded else 'null'}) as {name}"
+        guesses = [language_stages(name, text) for name, text in self._languages.items() if text in yielded]
+        heard, ranked, guessed = ("".join(f", {guess[stage]}" for guess in guesses) for stage in range(3))
+        marks += guessed + "".join(
+            f", cast(null as varchar) as {name}" for name, text in self._languages.items() if text not in yielded
+        )
         for name in (IGNORED, MISMATCH):
             marks += f", cast({name if name in yielded else 'null'} as varchar) as {name}"
         words = "".join(f", {name}" for name in self.captured)
         kept = f", {self._kept} as {KEPT}" if self.captured else ""
+        columns = ", ".join([*(c.name for c in self._columns.values()), *self._lengths, *self._languages])
         shown = "".join(f", case when {KEPT} > 0 then nullif({name}, '') end as {name}" for name in self.captured)
         return (
             f"with formatted as (\n{format_.sql}\n),\n"
-            f"texts as (select record_number, {marks}, {', '.join(texts)}{words} from formatted),\n"
+            f"heard as (select *{heard} from formatted),\n"
+            f"ranked as (select *{ranked} from heard),\n"
+            f"texts as (select record_number, {marks}, {', '.join(texts)}{words} from ranked),\n"
             f"typed as (select *, {', '.join(typed)} from texts),\n"
             f"judged as (select *{kept}, case when {IGNORED} is not null then null when {MISMATCH} is not null then -1\n"
             f"        {whens} {_NO_NUL_TESTS} end as {FAULT} from typed),\n"
             f"kept as (select *, {', '.join(stored)} from judged)\n"
             f"select record_number, {PART}, {IGNORED}, {MISMATCH}, {FAULT}, $file_id as file_id, $source as source, "
             f"cast($arrived_at as timestamptz) as arrived_at, cast(v_ts at time zone 'UTC' as date) as day, "
-            f"{self._digest()} as record_digest, {', '.join([*(c.name for c in self._columns.values()), *self._lengths])}"
+            f"{self._digest()} as record_digest, {columns}"
             f"{f', {KEPT}' if self.captured else ''}{shown} from kept"
         )
 

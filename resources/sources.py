@@ -64,7 +64,7 @@ class Source:
 
 def source_columns(contract: Contract) -> dict[str, Column]:
     """The columns that a source may fill, by the name under which it does."""
-    settable = (c for c in contract.columns if c.set_by is None and c.length_of is None and c.name != "day")
+    settable = (c for c in contract.columns if c.set_by is None and not c.is_of_a_text and c.name != "day")
     return {c.from_ or c.fingerprint_of or c.name: c for c in settable}
 
 

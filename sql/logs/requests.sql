@@ -69,6 +69,8 @@ select
     cast(landed.system_fingerprint as string) as system_fingerprint,
     cast(landed.prompt_characters as bigint) as prompt_characters,
     cast(landed.output_characters as bigint) as output_characters,
+    cast(landed.prompt_language as string) as prompt_language,
+    cast(landed.output_language as string) as output_language,
     cast(landed.temperature as double) as temperature,
     cast(landed.top_p as double) as top_p,
     cast(landed.max_output_tokens as bigint) as max_output_tokens,
