@@ -47,7 +47,7 @@ def test_what_others_may_open_is_found(tmp_path: Path) -> None:
     assert open_to_others(tmp_path, READ) == {tmp_path, wide / "file"}
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o027], ids=oct)
+@pytest.mark.parametrize("umask", [0o000, pytest.param(0o027, marks=pytest.mark.proof)], ids=oct)
 def test_a_night_keeps_what_is_not_for_analysts_to_its_owner(tmp_path: Path, umask: int) -> None:
     home, data = tmp_path / "home", tmp_path / "data"
     (tmp_path / "came").mkdir()
