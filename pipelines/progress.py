@@ -8,6 +8,8 @@ import dagster as dg
 from resources import terminal
 
 SECONDS_BETWEEN_LINES = 2.0
+_DAGSTERS_OWN = "did not yield or return expected outputs"
+"""Dagster remarks on each check that had nothing to look at, by name, in the voice of the step."""
 
 
 class _Progress(logging.Handler):
@@ -21,8 +23,11 @@ class _Progress(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         if meta.get("dagster_event") is not None or time.monotonic() - self._printed_at < SECONDS_BETWEEN_LINES:
             return
+        said = str(meta.get("orig_message", record.getMessage()))
+        if _DAGSTERS_OWN in said:
+            return
         self._printed_at = time.monotonic()
-        print(f"  {terminal.one_line(meta.get('orig_message', record.getMessage()))}", flush=True)
+        print(f"  {terminal.one_line(said)}", flush=True)
 
 
 @dg.logger({}, "The steps' own words, now and then, for `make nightly`.")
