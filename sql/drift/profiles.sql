@@ -105,7 +105,7 @@ words as (
             end
             when 'provider' then provider
             when 'model' then model
-            when 'prompt_version' then coalesce(prompt_id || ' ', '') || prompt_version
+            when 'prompt_version' then prompt_version
             when 'route' then route
             when 'service_tier' then service_tier
             when 'safety_input_verdict' then safety_input_verdict
