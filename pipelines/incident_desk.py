@@ -22,6 +22,8 @@ SAMPLES = 20
 _BEFORE = timedelta(hours=24)
 """Deployments that began so long before the evidence stand in the timeline."""
 _SCOPE = ("feature", "model", "tenant", "api_key_token")
+_ANY_MODEL = "$model in (request_model, response_model, model)"
+"""Rules of service name the model that was asked for, rules of cost the one that is priced: an upper bound counts each."""
 
 
 def published_rows(publisher: Publisher, name: str) -> list[Row]:
@@ -130,7 +132,8 @@ class IncidentDesk:
         return str(path)
 
     def _evidence(self, scope: Mapping[str, Any], window: tuple[datetime, datetime] | None) -> Row:
-        """Whom the evidence names: those with a request in the window, of the same feature, model, tenant and key."""
+        """Whom the evidence names: those with a request in the window, of the same feature, tenant and key, that asked for
+        the model or was answered by it."""
         if window is None:
             return {}
         where, values = _within(scope, window)
@@ -174,7 +177,8 @@ def _within(scope: Mapping[str, Any], window: tuple[datetime, datetime]) -> tupl
     """A WHERE on logs.requests as readers have it, with what is bound to it."""
     first, last = (moment.astimezone(UTC).replace(tzinfo=None) for moment in window)
     named = {name: scope[name] for name in _SCOPE if scope.get(name) is not None}
-    tests = ["day between $first_day and $last_day", "ts between $first and $last", *(f"{name} = ${name}" for name in named)]
+    tests = ["day between $first_day and $last_day", "ts between $first and $last"]
+    tests += [_ANY_MODEL if name == "model" else f"{name} = ${name}" for name in named]
     values = {"first": first, "last": last, "first_day": first.date(), "last_day": last.date(), **named}
     return f"where {' and '.join(tests)}", values
 

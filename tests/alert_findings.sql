@@ -15,7 +15,7 @@ select
     cast(case when error_code = 'slow' then 'ticket' else 'page' end as string) as severity,
     cast(cast(count(*) as string) || ' requests of ' || feature || ' failed' as string) as title,
     cast(feature as string) as feature,
-    cast(max(model) as string) as model,
+    cast(max(coalesce(request_model, response_model)) as string) as model,
     cast(null as string) as prompt_version,
     cast(null as string) as tenant,
     cast(null as string) as api_key_token,

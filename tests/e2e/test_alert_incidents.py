@@ -96,6 +96,26 @@ def test_the_draft_tells_what_happened_names_samples_and_blames_nobody(story: Al
     assert f"| {old} |" in Path(desk.draft(again, *tables)).read_text(encoding="utf-8"), "an earlier one is alike"
 
 
+def test_calls_that_another_model_answered_than_was_asked_for_are_counted_and_named(tmp_path: Path) -> None:
+    house = AlertHouse(tmp_path)
+    asked = {"request_model": "large"}
+    answers = (None, "large-2026-10", "small-by-fallback")
+    rows = [failed(f"r{n}", f"11-09T10:0{n}", **asked, response_model=model) for n, model in enumerate(answers)]
+    rows.append(failed("another", "11-09T10:01", request_model="other", response_model="other", feature="search"))
+    house.deliver("a.jsonl", rows)
+    house.night()
+    house.desk().work()
+    [page] = [a for a in house.rows(ALERTS) if a["feature"] == "chat"]
+    desk = house.desk().incidents
+    name = desk.open("cut off", "ada", page)
+    opened = desk.all()[name]
+    assert (page["model"], opened.affected_requests, opened.affected_users) == ("large", 3, 3)
+    assert "Samples: `r0`, `r1`, `r2`\n" in Path(desk.draft(name, [page], [], [])).read_text(encoding="utf-8")
+    both = (moment("11-09T10:00"), moment("11-09T10:10"))
+    by_answer = desk.open("by the model that answered", "ada", window=both, model="large-2026-10")
+    assert desk.all()[by_answer].affected_requests == 1
+
+
 def test_two_that_open_at_once_get_two_names_and_an_alert_opens_one_incident(story: AlertHouse) -> None:
     before = story.desk().incidents.all().keys()
     two = [IncidentDesk(story.publisher, lambda: story.now).open(f"by hand {n}", "ada") for n in range(2)]
