@@ -80,7 +80,7 @@ class AlertDesk:
         done.deployments = len(self.take_deployments())
         done.raised = self.raise_alerts()
         if load_notify(self.seeds / NOTIFY_FILE).pages_open_incidents:
-            done.incidents = self.incidents.open_for_pages(table_rows(self.store, ALERTS))
+            done.incidents = self.incidents.open_for_pages(self._still_found(table_rows(self.store, ALERTS)))
         done.messages = self.send_due()
         done.waiting = self.waiting_channels()
         return done
@@ -92,10 +92,11 @@ class AlertDesk:
         due = [f"deployment {row['deployment_id']} {row['change']}" for row in stated]
         due += [f"alert {row['alert_id']}" for row in self._new_alerts(alerts)]
         due += [f"lost {row['entry_id']}" for row in routing.lost_attempts(alerts, log, now)]
-        for message in routing.due_messages(alerts, log, now, self._notifier().has_address):
+        still = self._still_found(alerts)
+        for message in routing.due_messages(still, log, now, self._notifier().has_address):
             due += [f"{message.channel} {alert_id} {number}" for alert_id, number in message.attempts.items()]
         if load_notify(self.seeds / NOTIFY_FILE).pages_open_incidents:
-            due += [f"incident for {row['alert_id']}" for row in self.incidents.pages_without(alerts)]
+            due += [f"incident for {row['alert_id']}" for row in self.incidents.pages_without(still)]
         return sha256("\n".join(sorted(due)).encode()).hexdigest()[:16] if due else None
 
     # raising
@@ -152,6 +153,7 @@ class AlertDesk:
         notifier, done = self._notifier(), Counter[str]()
         alerts = table_rows(self.store, ALERTS)
         append(self.store, LOG, lambda log: routing.lost_attempts(alerts, log, self.now()))
+        alerts = self._still_found(alerts)
         while done.total() < most:
             claimed = self._claim(alerts, notifier)
             if claimed is None:
@@ -164,6 +166,11 @@ class AlertDesk:
             failpoint("alert.recorded")
             done[delivery.act] += 1
         return done
+
+    def _still_found(self, alerts: list[Row]) -> list[Row]:
+        """The alerts that a rule still finds: of what a restatement took back nobody is told any more."""
+        withdrawn = {row["alert_id"] for row in self.standing() if row["state"] == "withdrawn"} if alerts else set()
+        return [alert for alert in alerts if alert["alert_id"] not in withdrawn]
 
     def _note(self, entries: list[Row]) -> None:
         append(self.store, LOG, lambda log: entries)

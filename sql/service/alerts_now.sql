@@ -3,7 +3,11 @@
 with raised as (
     select
         *,
-        lead(first_seen) over (partition by fingerprint order by first_seen nulls first, alert_id nulls first) as next_first_seen
+        -- What is held back and what outlives it are two alerts of one episode: each has all of it.
+        lead(first_seen) over (
+            partition by fingerprint, state = 'suppressed'
+            order by first_seen nulls first, alert_id nulls first
+        ) as next_first_seen
     from service.alerts
 ),
 

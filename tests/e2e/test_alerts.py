@@ -97,6 +97,29 @@ def test_a_finding_that_a_restatement_takes_back_stays_an_alert_and_is_withdrawn
     assert house.ask("select state from service.alerts_now") == [("open",)]
 
 
+def test_of_what_was_taken_back_before_anybody_was_told_nobody_is_told(tmp_path: Path) -> None:
+    house = AlertHouse(tmp_path, seed="pages_open_incidents: false\n")
+    row = failed("r1", "11-09T10:00")
+    house.deliver("a.jsonl", [row], "replacing")
+    house.night()
+    house.desk().work()
+    house.deliver("a.jsonl", [{**row, "error_class": None, "error_code": None, "output_tokens": 5}], "replacing")
+    house.night()
+    with http_target() as oncall, http_target() as lead:
+        house.addresses |= {"ONCALL": oncall.address, "LEAD": lead.address}
+        house.declare("pages_open_incidents: true\n")
+        assert house.desk().pending() is None
+        assert house.desk().work().incidents == [] and oncall.got == [] and house.acts() == []
+        house.deliver("a.jsonl", [row], "replacing")
+        house.night()
+        house.desk().work()
+        assert len(oncall.got) == 1, "found again, it is told"
+        house.deliver("a.jsonl", [{**row, "error_class": None, "error_code": None, "output_tokens": 5}], "replacing")
+        house.night()
+        house.wait(20)
+        assert house.desk().pending() is None, "and taken back again, nobody is woken because nobody acknowledged it"
+
+
 def test_a_page_that_nobody_acknowledges_goes_to_the_backup_once(house: AlertHouse, oncall: Target, lead: Target) -> None:
     house.desk().work()
     house.wait(14)
@@ -357,4 +380,5 @@ def test_what_outlives_a_deployment_is_raised_after_all(house: AlertHouse, oncal
     assert oncall.taken() == ["[page] 3 requests of chat failed"]
     house.desk().work()
     assert len(house.rows(ALERTS)) == 2 and len(oncall.got) == 1
+    assert sorted(row["state"] for row in house.desk().standing()) == ["open", "suppressed"]
     assert moment("11-09T10:00") == house.rows(ALERTS)[0]["first_seen"]
