@@ -65,11 +65,8 @@ shares as (
         model,
         tool_name,
         case when min(prompt_version) = max(prompt_version) then min(prompt_version) end as prompt_version,
-        -- A window of six hours may begin on the day before.
-        greatest(
-            min(case when window_hours = 6 then hour_start - interval '5' hour else hour_start end),
-            cast(cast($day as date) as timestamp with time zone)
-        ) as first_seen,
+        min(first_bad_at) as first_seen,
+        -- An hour is in here only where it adds to what is bad.
         max(hour_start) + interval '1' hour as last_seen,
         max_by(bad, lower_bound) as bad,
         max_by(total, lower_bound) as total,

@@ -12,6 +12,7 @@ waits as (
     select
         t.day,
         date_trunc('hour', t.bucket_start) as hour_start,
+        t.bucket_start,
         t.model,
         t.prompt_version,
         t.n,
@@ -43,7 +44,8 @@ hourly as (
         sum(n) as total,
         sum(late) as bad,
         min(case when late > 0 then prompt_version end) as first_version,
-        max(case when late > 0 then prompt_version end) as last_version
+        max(case when late > 0 then prompt_version end) as last_version,
+        min(case when late > 0 then bucket_start end) as first_bad_at
     from waits
     group by day, hour_start, model
     union all
@@ -57,7 +59,8 @@ hourly as (
         sum(route_measured) as total,
         sum(route_measured - routed_as_expected) as bad,
         min(case when route_measured > routed_as_expected then prompt_version end) as first_version,
-        max(case when route_measured > routed_as_expected then prompt_version end) as last_version
+        max(case when route_measured > routed_as_expected then prompt_version end) as last_version,
+        min(case when route_measured > routed_as_expected then bucket_start end) as first_bad_at
     from requests
     group by day, hour_start, feature
     union all
@@ -71,7 +74,8 @@ hourly as (
         sum(window_measured) as total,
         sum(window_truncated) as bad,
         min(case when window_truncated > 0 then prompt_version end) as first_version,
-        max(case when window_truncated > 0 then prompt_version end) as last_version
+        max(case when window_truncated > 0 then prompt_version end) as last_version,
+        min(case when window_truncated > 0 then bucket_start end) as first_bad_at
     from requests
     group by day, hour_start, feature, model
     union all
@@ -85,7 +89,8 @@ hourly as (
         sum(status_measured) as total,
         sum(failed) as bad,
         cast(null as string) as first_version,
-        cast(null as string) as last_version
+        cast(null as string) as last_version,
+        min(case when failed > 0 then hour_start end) as first_bad_at
     from calls
     group by day, hour_start, feature, tool_name
 ),
@@ -125,17 +130,25 @@ six as (
             partition by rule, feature, model, tool_name
             order by hour_start nulls last
             range between interval '5' hour preceding and current row
-        ) as last_of_six
+        ) as last_of_six,
+        min(first_bad_at) over (
+            partition by rule, feature, model, tool_name
+            order by hour_start nulls last
+            range between interval '5' hour preceding and current row
+        ) as first_bad_of_six
     from hourly
 ),
 
 counted as (
-    select rule, hour_start, feature, model, tool_name, 1 as window_hours, total, bad, first_version, last_version
+    select
+        rule, hour_start, feature, model, tool_name, 1 as window_hours, total, bad, first_version, last_version, first_bad_at
     from six
     where day = cast($day as date) and bad >= 6
     union all
     -- What is bad in six hours is found in an hour that adds to it.
-    select rule, hour_start, feature, model, tool_name, 6 as window_hours, total_of_six, bad_of_six, first_of_six, last_of_six
+    select
+        rule, hour_start, feature, model, tool_name, 6 as window_hours, total_of_six, bad_of_six, first_of_six, last_of_six,
+        first_bad_of_six
     from six
     where day = cast($day as date) and bad > 0 and bad_of_six >= 6
 ),
@@ -170,6 +183,7 @@ select
     cast(model as string) as model,
     cast(tool_name as string) as tool_name,
     cast(case when first_version = last_version then first_version end as string) as prompt_version,
+    cast(first_bad_at as timestamp with time zone) as first_bad_at,
     cast(total as bigint) as total,
     cast(bad as bigint) as bad,
     cast(lower_bound as double) as lower_bound,
