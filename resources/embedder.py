@@ -116,7 +116,6 @@ class Embedder:
     def _loaded(self) -> SentenceTransformer:
         if self.dtype == "bfloat16" and self.device == "cpu" and not _has_amx():
             raise EmbedderError("this processor has no AMX, without which bfloat16 is slower than float32; use float32")
-        _stay_offline(self.may_download)
         import torch
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -194,7 +193,6 @@ def _packaged() -> Path:
 
 
 def _from_hub(model: str, may_download: bool) -> Path:
-    _stay_offline(may_download)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -205,12 +203,6 @@ def _from_hub(model: str, may_download: bool) -> Path:
             f"{model!r} is neither a folder nor a model in the hub's cache here ({type(error).__name__}); "
             "fetch it once with may_download, or name a folder"
         ) from error
-
-
-def _stay_offline(may_download: bool) -> None:
-    """The hub's client reads this once, when it is first imported."""
-    if not may_download:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def _has_amx() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import stat
 from pathlib import Path
 
@@ -100,7 +101,14 @@ def test_another_pooling_is_another_model(tmp_path: Path) -> None:
         ("a b c", "neither a folder"),
     ],
 )
-def test_a_model_that_is_not_here_is_named_and_no_network_is_asked(model: str, problem: str) -> None:
+def test_a_model_that_is_not_here_is_named_and_no_network_is_asked(
+    model: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(EmbedderError, match=problem):
         Embedder(model).embed(["x"])
 
