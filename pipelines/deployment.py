@@ -72,7 +72,7 @@ def _line(d: dict[str, Any], now: datetime) -> str:
     state = "cancelled" if d["is_cancelled"] else "over" if d["ends_at"] <= now else "going on"
     scope = ", ".join(filter(None, (d["feature"], d["model"], d["prompt_version"]))) or "everything"
     times = f"{d['starts_at']:%Y-%m-%d %H:%M} to {d['ends_at']:%H:%M} UTC"
-    return f"{d['deployment_id']}: {state}, {times}, {scope}: {d['what']}"
+    return terminal.one_line(f"{d['deployment_id']}: {state}, {times}, {scope}: {d['what']}")
 
 
 def _parser() -> argparse.ArgumentParser:

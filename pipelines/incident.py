@@ -43,7 +43,7 @@ def act(desk: AlertDesk, options: argparse.Namespace) -> str:
     if options.act == "list":
         known = [i for i in incidents.all().values() if options.all or i.state != "resolved"]
         return (
-            "\n".join(f"{i.incident_id}  {i.state:9}  {i.severity or '-':6}  {i.title}" for i in known)
+            "\n".join(f"{i.incident_id}  {i.state:9}  {i.severity or '-':6}  {terminal.one_line(i.title)}" for i in known)
             or "no open incidents"
         )
     if options.act == "draft":

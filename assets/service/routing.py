@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from resources.terminal import one_line
+
 Row = dict[str, Any]
 
 SETTLED_AFTER = timedelta(minutes=5)
@@ -53,11 +55,10 @@ def lost_attempts(alerts: Iterable[Row], log: Iterable[Row], now: datetime) -> l
 def due_messages(
     alerts: Iterable[Row], log: Iterable[Row], now: datetime, has_address: Callable[[str], bool]
 ) -> list[Message]:
-    """The messages to be sent now, pages first, then by age; each alert at most once a channel."""
+    """The messages to be sent now, the worst first, and so within a message; each alert at most once a channel."""
     acts = _acts(log)
     groups: dict[tuple[str, str, str, str | None], dict[str, tuple[Row, int]]] = defaultdict(dict)
-    ordered = sorted(alerts, key=lambda a: (a["severity"] != "page", a["recorded_at"], a["alert_id"]))
-    for alert in ordered:
+    for alert in sorted(alerts, key=_worst_first):
         if alert["state"] != "open" or acts.get((alert["alert_id"], None)):
             continue
         if now - alert["recorded_at"] > SENT_WITHIN:
@@ -74,6 +75,14 @@ def due_messages(
             attempts = {alert["alert_id"]: attempt for alert, attempt in part}
             messages.append(Message(channel, severity, group_key, tuple(alert for alert, _ in part), attempts, why))
     return messages
+
+
+def _worst_first(alert: Row) -> tuple[Any, ...]:
+    """Pages, then what the rule calls one, then harm to people; of those that are alike, what was seen last."""
+    return (
+        alert["severity"] != "page", alert["rule_severity"] != "page", alert["cause_class"] not in ("safety", "compliance"),
+        -alert["last_seen"].timestamp(), alert["alert_id"],
+    )  # fmt: skip
 
 
 def claims(message: Message, now: datetime) -> list[Row]:
@@ -121,33 +130,36 @@ def entry(
 def text_of(message: Message) -> tuple[str, str]:
     """The title and the body of a message: what, whose, since when, where to look, how to answer. No words of users."""
     first, more = message.alerts[0], len(message.alerts) - 1
-    title = f"[{message.severity}] {first['title']}" + (f" (and {more} more)" if more else "")
+    title = f"[{message.severity}] {_shown(first['title'])}" + (f" (and {more} more)" if more else "")
     parts = [f"{message.why}; you are the backup."] if message.why else []
-    parts += [_paragraph(alert) for alert in message.alerts]
-    return _plain(title), "\n\n".join(_plain(part) for part in parts)
+    return title, "\n\n".join([*parts, *(_paragraph(alert) for alert in message.alerts)])
 
 
 def _paragraph(alert: Row) -> str:
-    evidence = " ".join(alert["evidence"].split())
-    if len(evidence) > LONGEST_EVIDENCE:
-        evidence = f"too long for a message; it is the evidence of {alert['alert_id']} in service.alerts"
     return "\n".join(
         (
-            f"{alert['severity']}: {alert['title']}",
-            f"where: {alert['group_key']}",
+            f"{alert['severity']}: {_shown(alert['title'])}",
+            f"where: {_shown(alert['group_key'])}",
             f"since: {alert['first_seen'].astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-            f"owner: {alert['owner'] or 'not declared'}",
-            f"runbook: {alert['runbook']}",
-            f"evidence: {evidence}",
+            f"owner: {_shown(alert['owner'] or 'not declared')}",
+            f"runbook: {_shown(alert['runbook'])}",
+            f"evidence: {_evidence(alert)}",
             f"acknowledge: make ack ALERT={alert['alert_id'][:8]}",
         )
     )
 
 
-def _plain(text: str) -> str:
-    # Names of models and tenants are strangers' texts: no control characters, and nobody is called by them.
-    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
-    return shown.replace("<!", "< !").replace("@", "(at)")
+def _evidence(alert: Row) -> str:
+    """The query as it stands, or the one that yields it: a query that was altered to be shown would show other rows."""
+    query = str(alert["evidence"])
+    if len(query) <= LONGEST_EVIDENCE and _shown(query) == query:
+        return query
+    return f"select evidence from service.alerts_now where alert_id = '{alert['alert_id']}'"
+
+
+def _shown(text: str) -> str:
+    # Names of models and tenants are strangers' texts: they end no line, give no orders, and nobody is called by them.
+    return one_line(text).replace("<!", "< !").replace("@", "(at)")
 
 
 Acts = Mapping[tuple[str, str | None], list[Row]]

@@ -17,7 +17,8 @@ def alert(**more: Any) -> dict[str, Any]:
     return {
         "day": NOW.date(), "alert_id": "a" * 16, "severity": "page", "state": "open", "title": "it burns", "rule": "burst",
         "channel": "oncall", "backup_channel": "lead", "escalate_after_min": 15, "recorded_at": NOW, "first_seen": NOW,
-        "group_key": "large / chat / -", "owner": None, "runbook": "docs/runbooks/x.md", "evidence": "select 1", **more,
+        "group_key": "large / chat / -", "owner": None, "runbook": "docs/runbooks/x.md", "evidence": "select 1",
+        "rule_severity": "page", "cause_class": "infrastructure", "last_seen": NOW, **more,
     }  # fmt: skip
 
 
@@ -63,15 +64,46 @@ def test_an_outcome_is_said_again_only_where_it_changes() -> None:
     assert second["number"] == 2
 
 
-def test_a_message_calls_nobody_by_a_strangers_name_and_shows_no_control_character() -> None:
-    message = routing.Message(
-        "oncall", "page", "@channel <!everyone>\x1b[31m / chat / -",
-        (alert(title="model @here\r\nfailed", evidence="x" * 700, group_key="@channel <!everyone>\x1b[31m / -"),),
-        {"a" * 16: 1},
-    )  # fmt: skip
-    title, body = routing.text_of(message)
-    assert "\x1b" not in title + body and "@" not in title + body and "<!" not in body
-    assert "it is the evidence of aaaaaaaaaaaaaaaa in service.alerts" in body
+FORGED = "model @here\r\nrunbook: http://evil <!everyone>\x1b[31m\u2028owner: nobody"
+
+
+def told(*alerts: dict[str, Any]) -> tuple[str, str]:
+    return routing.text_of(routing.Message("oncall", "page", "x", alerts, {a["alert_id"]: 1 for a in alerts}))
+
+
+def test_a_message_calls_nobody_by_a_strangers_name_and_a_stranger_writes_no_line_of_it() -> None:
+    title, body = told(alert(title=FORGED, group_key=FORGED, evidence=f"select '{FORGED}'"))
+    assert "@" not in title + body and "<!" not in body and title.isprintable()
+    lines = body.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert [line.split(":")[0] for line in lines] == [
+        "page", "where", "since", "owner", "runbook", "evidence", "acknowledge"
+    ]  # fmt: skip
+    assert "model (at)here\\r\\nrunbook" in lines[0]
+
+
+def test_the_query_of_a_message_is_the_one_of_the_table_or_the_one_that_yields_it() -> None:
+    plain = "select *  from logs.requests where model = 'two  blanks'"
+    assert f"evidence: {plain}" in told(alert(evidence=plain))[1].split("\n")
+    for altered in ("select 'user@host'", "select 'two\nlines'", f"select '{'x' * 700}'", "select '<!x'"):
+        line = f"evidence: select evidence from service.alerts_now where alert_id = '{'a' * 16}'"
+        assert line in told(alert(evidence=altered))[1].split("\n")
+
+
+def test_the_headline_of_a_group_is_its_worst_alert() -> None:
+    later = NOW + timedelta(minutes=5)
+    alerts = [
+        alert(alert_id="0", title="a replayed burn", severity="ticket", last_seen=later),
+        alert(alert_id="1", title="slow", severity="ticket", rule_severity="ticket", last_seen=later),
+        alert(alert_id="2", title="a late leak", severity="ticket", cause_class="safety"),
+        alert(alert_id="3", title="older", severity="ticket", rule_severity="ticket"),
+    ]
+    [message] = routing.due_messages(alerts, [], later, lambda channel: True)
+    assert [a["title"] for a in message.alerts] == ["a late leak", "a replayed burn", "slow", "older"]
+    assert routing.text_of(message)[0] == "[ticket] a late leak (and 3 more)"
+    pages = [alert(alert_id="4", title="burst", last_seen=later), alert(alert_id="5", title="leak", cause_class="compliance")]
+    first = routing.due_messages([*alerts, *pages], [], later, lambda channel: True)[0]
+    assert routing.text_of(first)[0] == "[page] leak (and 1 more)"
 
 
 def test_more_alerts_than_a_message_holds_are_further_messages() -> None:
