@@ -61,7 +61,9 @@ def listed(standing: list[Row], with_closed: bool = False) -> str:
     for row in standing:
         if with_closed or row["state"] in ("open", "acknowledged"):
             since = f"{row['first_seen']:%Y-%m-%d %H:%M}"
-            lines.append(f"{row['alert_id'][:8]}  {row['severity']:6}  {row['state']:12}  {since}  {terminal.one_line(row['title'])}")
+            lines.append(
+                f"{row['alert_id'][:8]}  {row['severity']:6}  {row['state']:12}  {since}  {terminal.one_line(row['title'])}"
+            )
             lines.append(f"          {row['delivery']}; {row['owner'] or 'no owner'}; {row['runbook']}")
     return "\n".join(lines) or "no open alerts"
 

@@ -101,7 +101,10 @@ def test_the_headline_of_a_group_is_its_worst_alert() -> None:
     [message] = routing.due_messages(alerts, [], later, lambda channel: True)
     assert [a["title"] for a in message.alerts] == ["a late leak", "a replayed burn", "slow", "older"]
     assert routing.text_of(message)[0] == "[ticket] a late leak (and 3 more)"
-    pages = [alert(alert_id="4", title="burst", last_seen=later), alert(alert_id="5", title="leak", cause_class="compliance")]
+    pages = [
+        alert(alert_id="4", title="burst", last_seen=later),
+        alert(alert_id="5", title="leak", cause_class="compliance"),
+    ]
     first = routing.due_messages([*alerts, *pages], [], later, lambda channel: True)[0]
     assert routing.text_of(first)[0] == "[page] leak (and 1 more)"
 
