@@ -95,7 +95,11 @@ def _timeline(incident: Incident, known: Known) -> list[tuple[str, str]]:
     for row in incident.changes:
         if row["act"] in _ACTS:
             note = f": {row['note']}" if row["note"] else ""
-            moments.append((row["happened_at"], _ACTS[row["act"]] + note))
+            when = row["happened_at"]
+            if row["act"] == "opened":  # Often long after what it is about: that is a moment of its own.
+                moments.append((when, "detected"))
+                when = row["recorded_at"]
+            moments.append((when, _ACTS[row["act"]] + note))
     return [(_time(when), what) for when, what in sorted(moments, key=lambda moment: moment[0])]
 
 

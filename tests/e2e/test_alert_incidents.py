@@ -116,6 +116,13 @@ def test_calls_that_another_model_answered_than_was_asked_for_are_counted_and_na
     assert desk.all()[by_answer].affected_requests == 1
 
 
+def test_an_incident_that_is_written_down_hours_after_it_was_detected_was_not_opened_then(tmp_path: Path) -> None:
+    desk = AlertHouse(tmp_path).desk().incidents
+    name = desk.open("slow since midnight", "ada", detected_at=moment("11-10T00:15"), note="told by a customer")
+    text = Path(desk.draft(name, [], [], [])).read_text(encoding="utf-8")
+    assert "| 2026-11-10 00:15 | detected |\n| 2026-11-10 03:00 | incident opened: told by a customer |" in text
+
+
 def test_two_that_open_at_once_get_two_names_and_an_alert_opens_one_incident(story: AlertHouse) -> None:
     before = story.desk().incidents.all().keys()
     two = [IncidentDesk(story.publisher, lambda: story.now).open(f"by hand {n}", "ada") for n in range(2)]
