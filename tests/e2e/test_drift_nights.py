@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ A_DAY = 200
 LAST = FIRST + timedelta(days=QUIET_DAYS + DRIFT_DAYS - 1)
 ENGLISH = "Where is the parcel that I ordered last week?"
 GERMAN = "Wo ist das Paket, das ich letzte Woche bestellt habe?"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "drift.md"
+QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 OF_DRIFT = ("drift.profiles", "drift.drift_tests", "drift.drift_verdicts")
 
 
@@ -81,6 +85,12 @@ def test_a_language_that_grows_in_one_feature_is_named_with_requests_that_show_i
     assert found == [("chat", "de")] * 5
     assert "prompt_language of feature chat" in title
     assert not {row[1] for row in rows if row[0] == "feature"} - {"chat"}
+
+
+def test_the_queries_of_the_page_answer(house: House) -> None:
+    assert len(QUERIES) == 2
+    for query in QUERIES:
+        assert house.ask(query)
 
 
 def test_quiet_days_have_no_verdict(house: House) -> None:
