@@ -8,6 +8,7 @@ with key_hour as (
         api_key_token,
         -- Engines differ where what is looked up is NULL.
         nullif(max_by(coalesce(feature, ''), contracted_amount), '') as top_feature,
+        max(contracted_amount) as top_feature_amount,
         sum(requests) as requests,
         sum(unpriced_requests) as unpriced_requests,
         sum(contracted_amount) as contracted_amount,
@@ -67,6 +68,7 @@ select
     cast(tenant as string) as tenant,
     cast(api_key_token as string) as api_key_token,
     cast(top_feature as string) as top_feature,
+    cast(top_feature_amount as decimal(38, 12)) as top_feature_amount,
     cast(requests as bigint) as requests,
     cast(unpriced_requests as bigint) as unpriced_requests,
     cast(contracted_amount as decimal(38, 12)) as contracted_amount,
