@@ -19,7 +19,12 @@ spikes as (
         sum(requests) as n,
         max(contracted_amount) as amount,
         max_by(usual_amount, contracted_amount) as usual_amount,
-        max_by(threshold_amount, contracted_amount) as threshold
+        max_by(threshold_amount, contracted_amount) as threshold,
+        -- A key that serves several features is one's concern where that one makes most of the dearest hour.
+        nullif(
+            max_by(case when 2 * top_feature_amount > contracted_amount then coalesce(top_feature, '') else '' end, contracted_amount),
+            ''
+        ) as feature
     from service.cost_spikes
     where state in ('spike', 'large_spike')
     group by tenant, api_key_token
@@ -70,6 +75,7 @@ shares as (
         max(hour_start) + interval '1' hour as last_seen,
         max_by(bad, lower_bound) as bad,
         max_by(total, lower_bound) as total,
+        max_by(window_hours, lower_bound) as window_hours,
         max_by(threshold, lower_bound) as threshold
     from service.share_breaches
     group by rule, feature, model, tool_name
@@ -97,10 +103,10 @@ found as (
     select
         'cost_spike' as rule,
         case when is_large = 1 then 'page' else 'ticket' end as severity,
-        'API key ' || coalesce('…' || right(api_key_token, 6), 'without a name') || ' of ' || coalesce(tenant, 'no tenant')
+        coalesce(feature || ': ', '') || 'API key ' || coalesce('…' || right(api_key_token, 6), 'without a name') || ' of ' || coalesce(tenant, 'no tenant')
         || ' cost ' || cast(cast(amount as decimal(38, 2)) as string) || ' USD in an hour; its dear hours usually cost '
-        || cast(cast(usual_amount as decimal(38, 2)) as string) as title,
-        cast(null as string) as feature,
+        || cast(cast(usual_amount as decimal(38, 2)) as string) || ' USD' as title,
+        feature,
         cast(null as string) as model,
         cast(null as string) as prompt_version,
         tenant,
@@ -124,12 +130,13 @@ found as (
     select
         kind as rule,
         'ticket' as severity,
-        case
+        coalesce(feature, 'no feature') || coalesce(', ' || model, '') || ': '
+        || case
             when kind = 'prompt_loop'
                 then cast(n as string) || ' requests of API key ' || coalesce('…' || right(api_key_token, 6), 'without a name')
                     || ' repeat ' || cast(loops as string) || case when loops = 1 then ' prompt' else ' prompts' end
                     || ', up to ' || cast(most_in_an_hour as string) || ' times in an hour'
-            else 'A conversation of API key ' || coalesce('…' || right(api_key_token, 6), 'without a name') || ' grew for '
+            else 'a conversation of API key ' || coalesce('…' || right(api_key_token, 6), 'without a name') || ' grew for '
                 || cast(most as string) || ' turns in a row, to ' || cast(most_input_tokens as string) || ' input tokens'
         end
         || coalesce(', and cost ' || cast(cast(amount as decimal(38, 2)) as string) || ' USD', ', at an unknown cost') as title,
@@ -157,12 +164,13 @@ found as (
     select
         kind as rule,
         'page' as severity,
-        case kind
-            when 'filter_bypass' then 'Requests that the safety filter blocked and that were answered all the same: '
-            when 'canary_leak' then 'Answers with a mark of the system prompt: '
-            else 'Answers with personal data or secrets that nobody had given: '
+        coalesce(feature, 'no feature') || coalesce(', ' || model, '') || coalesce(', prompt ' || prompt_version, '') || ': '
+        || case kind
+            when 'filter_bypass' then 'requests that the safety filter blocked and that were answered all the same, '
+            when 'canary_leak' then 'answers with a mark of the system prompt, '
+            else 'answers with personal data or secrets that nobody had given, '
         end
-        || cast(n as string) || ' (' || coalesce(feature, 'no feature') || ')' as title,
+        || cast(n as string) || ' on ' || cast(cast($day as date) as string) as title,
         feature,
         model,
         prompt_version,
@@ -185,15 +193,18 @@ found as (
     select
         rule,
         'ticket' as severity,
-        cast(bad as string) || ' of ' || cast(total as string)
+        case when rule = 'queue_backlog' then 'all features' else coalesce(feature, 'no feature') end
+        || coalesce(', ' || model, case when rule in ('queue_backlog', 'truncation') then ', no model' else '' end)
+        || coalesce(', prompt ' || prompt_version, '') || ': ' || cast(bad as string) || ' of ' || cast(total as string)
+        || case rule when 'truncation' then ' prompts' when 'tool_errors' then ' calls of ' || tool_name else ' requests' end
+        || ' in ' || cast(window_hours as string) || ' h '
         || case rule
-            when 'queue_backlog' then ' requests to ' || coalesce(model, 'no model') || ' waited longer than 5 s in the queue'
-            when 'misrouting' then ' requests of ' || coalesce(feature, 'no feature') || ' took another route than expected'
-            when 'truncation'
-                then ' prompts of ' || coalesce(feature, 'no feature') || ' for ' || coalesce(model, 'no model')
-                    || ' were cut to fit the window'
-            else ' calls of ' || tool_name || ' by ' || coalesce(feature, 'no feature') || ' failed'
-        end as title,
+            when 'queue_backlog' then 'waited longer than 5 s in the queue'
+            when 'misrouting' then 'took another route than expected'
+            when 'truncation' then 'were cut to fit the window'
+            else 'failed'
+        end
+        || ' (limit ' || cast(round(100 * threshold, 1) as string) || ' %)' as title,
         feature,
         model,
         prompt_version,
@@ -228,9 +239,9 @@ found as (
     select
         rule,
         'ticket' as severity,
-        'Calls of ' || tool_name || ' by ' || coalesce(feature, 'no feature')
-        || case when rule = 'undeclared_tool' then ', which does not declare it: ' else ' that nobody had approved: ' end
-        || cast(n as string) as title,
+        coalesce(feature, 'no feature') || ': calls of ' || tool_name
+        || case when rule = 'undeclared_tool' then ', which the feature does not declare, ' else ' that nobody had approved, ' end
+        || cast(n as string) || ' on ' || cast(cast($day as date) as string) as title,
         feature,
         cast(null as string) as model,
         cast(null as string) as prompt_version,
@@ -253,8 +264,9 @@ found as (
     from calls
 ),
 
-burning as (
+firing as (
     select
+        day,
         slo,
         feature,
         rule,
@@ -266,10 +278,58 @@ burning as (
         max(long_burn_rate) as burn_rate,
         max_by(factor, long_burn_rate) as factor,
         max(long_window_min) as long_window_min,
+        max(short_window_min) as short_window_min,
         nullif(max_by(coalesce(top_model, ''), long_burn_rate), '') as model
     from service.burn_rates
     where state = 'firing'
-    group by slo, feature, rule
+    group by day, slo, feature, rule
+),
+
+-- One burn makes several rules fire: the loudest names it, page before ticket, fast before slow.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by day, slo, feature
+            order by severity nulls last, long_window_min nulls last, factor desc, rule nulls last
+        ) as place,
+        count(*) over (partition by day, slo, feature) as rules,
+        min(first_seen) over (partition by day, slo, feature, severity) as first_as_loud,
+        -- A rule goes on firing until its short window is clear: that long a slow one says nothing new.
+        max(
+            case short_window_min
+                when 360 then last_seen - interval '6' hour
+                when 120 then last_seen - interval '2' hour
+                else last_seen
+            end
+        ) over (partition by day, slo, feature) as last_of_all
+    from firing
+),
+
+loudest as (
+    select
+        *,
+        greatest(last_seen, last_of_all) as last_as_known,
+        lag(greatest(last_seen, last_of_all)) over (partition by slo, feature order by day nulls last) as last_before
+    from ranked
+    where place = 1
+),
+
+episodes as (
+    select
+        *,
+        sum(case when last_before >= first_as_loud - interval '24' hour then 0 else 1 end)
+            over (partition by slo, feature order by day nulls last) as episode
+    from loudest
+),
+
+-- What grows from ticket to page is news once more. What fades from page to ticket is not: it stays what it was.
+burning as (
+    select
+        *,
+        max(case when severity = 'page' then 1 else 0 end)
+            over (partition by slo, feature, episode order by day nulls last) as was_page
+    from episodes
 ),
 
 all_found as (
@@ -296,15 +356,20 @@ all_found as (
         false as is_replayed_rule,
         -- A model belongs to what is found where the rule looks at models one by one.
         case when rule in ('queue_backlog', 'truncation') then model end as model_part,
+        -- Whose feature a spike is says nothing of whether it is the same.
+        rule as rule_part,
+        case when rule <> 'cost_spike' then feature end as feature_part,
         subject
     from found
     union all
     select
         'burn_rate.' || b.rule as rule,
         b.severity,
-        coalesce(s.title, b.slo) || ': ' || cast(b.bad as string) || ' of ' || cast(b.total as string)
-        || ' events were bad, and the budget burns '
-        || cast(cast(b.burn_rate as decimal(38, 1)) as string) || ' times as fast as planned' as title,
+        b.feature || ', ' || b.slo || coalesce(', mostly ' || b.model, '') || ': ' || cast(b.bad as string) || ' of '
+        || cast(b.total as string) || ' bad in ' || cast(cast(b.long_window_min / 60 as integer) as string)
+        || ' h, budget burns ' || cast(cast(b.burn_rate as decimal(38, 1)) as string) || ' x (promised '
+        || cast(round(100 * s.target, 6) as string) || ' %)'
+        || case b.rules when 1 then '' when 2 then '; 1 more rule fires' else '; ' || cast(b.rules - 1 as string) || ' more rules fire' end as title,
         b.feature,
         b.model,
         cast(null as string) as prompt_version,
@@ -313,8 +378,8 @@ all_found as (
         b.slo,
         s.cause_class,
         s.component,
-        b.first_seen,
-        b.last_seen,
+        b.first_as_loud as first_seen,
+        b.last_as_known as last_seen,
         b.bad as n,
         b.burn_rate as value,
         b.factor as threshold,
@@ -322,21 +387,23 @@ all_found as (
         s.runbook,
         'select * from service.burn_rates where ' || sql_equals('day', cast(cast($day as date) as string))
         || ' and ' || sql_equals('slo', b.slo) || ' and ' || sql_equals('feature', b.feature)
-        || ' and ' || sql_equals('rule', b.rule) || ' and ' || sql_equals('state', 'firing')
-        || ' order by hour_start' as evidence,
+        || ' and ' || sql_equals('state', 'firing') || ' order by rule, hour_start' as evidence,
         true as is_replayed_rule,
         cast(null as string) as model_part,
-        '' as subject
+        'burn_rate' as rule_part,
+        b.feature as feature_part,
+        case when b.was_page = 1 then 'page' else '' end as subject
     from burning as b
     inner join service.slos as s
         on s.slo = b.slo and s.feature = b.feature
+    where b.day = cast($day as date)
 )
 
 select
     cast($day as date) as day,
     cast(
-        rule || '|' || replace(replace(coalesce(slo, ''), '%', '%25'), '|', '%7C')
-        || '|' || replace(replace(coalesce(feature, ''), '%', '%25'), '|', '%7C')
+        rule_part || '|' || replace(replace(coalesce(slo, ''), '%', '%25'), '|', '%7C')
+        || '|' || replace(replace(coalesce(feature_part, ''), '%', '%25'), '|', '%7C')
         || '|' || replace(replace(coalesce(model_part, ''), '%', '%25'), '|', '%7C')
         || '|' || replace(replace(coalesce(tenant, ''), '%', '%25'), '|', '%7C')
         || '|' || replace(replace(subject, '%', '%25'), '|', '%7C') as string
