@@ -12,20 +12,21 @@ with counted as (
     group by day, feature, model
 ),
 
--- What an answer costs that the cache does not give.
+-- What an answer costs that was looked for in the cache, and not found. What was not billed has no price to go by.
 missed as (
     select
         r.day,
         r.feature,
         coalesce(r.request_model, r.response_model) as model,
         count(*) as answered_misses,
-        count(c.contracted_amount) as priced_misses,
-        sum(c.contracted_amount) as miss_amount
+        count(case when c.state = 'priced' then c.contracted_amount end) as priced_misses,
+        sum(case when c.state = 'priced' then c.contracted_amount end) as miss_amount
     from logs.requests as r
     inner join cost.request_costs as c
         on r.day = c.day and r.request_id = c.request_id
     where
         coalesce(r.is_shadow, false) = false
+        and coalesce(r.response_cache_lookup, false)
         and coalesce(r.response_cache_hit, false) = false
         and is_healthy(r.error_class, r.is_complete, r.finish_reason)
     group by r.day, r.feature, coalesce(r.request_model, r.response_model)
