@@ -8,7 +8,12 @@ with counted as (
         sum(safety_passed) as passed,
         sum(safety_measured - safety_passed - safety_blocked) as flagged,
         sum(safety_blocked) as blocked,
+        sum(safety_input_measured) as input_judged,
+        sum(safety_input_flagged) as input_flagged,
         sum(safety_input_blocked) as input_blocked,
+        sum(safety_output_measured) as output_judged,
+        sum(safety_output_flagged) as output_flagged,
+        sum(safety_output_blocked) as output_blocked,
         sum(safety_bypassed) as bypassed,
         sum(refusals) as refusals
     from service.sli_5min
@@ -52,7 +57,16 @@ select
     cast(wilson_low(counted.passed, counted.judged) as double) as pass_rate_low,
     cast(wilson_high(counted.passed, counted.judged) as double) as pass_rate_high,
     cast(cast(counted.blocked as double) * 1000 / nullif(counted.judged, 0) as double) as blocks_per_1000,
+    cast(counted.input_judged as bigint) as input_judged,
+    cast(counted.input_flagged as bigint) as input_flagged,
     cast(counted.input_blocked as bigint) as input_blocked,
+    cast(counted.output_judged as bigint) as output_judged,
+    cast(counted.output_flagged as bigint) as output_flagged,
+    cast(counted.output_blocked as bigint) as output_blocked,
+    cast(
+        cast(counted.output_judged - counted.output_flagged - counted.output_blocked as double) / nullif(counted.output_judged, 0)
+        as double
+    ) as output_pass_rate,
     cast(counted.bypassed as bigint) as bypassed,
     cast(cast(counted.bypassed as double) / nullif(counted.input_blocked, 0) as double) as bypass_rate,
     cast(counted.refusals as bigint) as refusals,
