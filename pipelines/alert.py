@@ -9,7 +9,8 @@ import argparse
 import getpass
 import sys
 
-from pipelines.alert_desk import AlertDesk, AlertError, Row
+from pipelines.alert_board import board, listed
+from pipelines.alert_desk import AlertDesk, AlertError
 from pipelines.build import build_resources
 from pipelines.settings import Settings, SettingsError
 from resources import terminal
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--actor", default=getpass.getuser(), help="who answers (default: the user of this terminal)")
     parser.add_argument("--note", help="a word on it, that anybody may read")
     acts = parser.add_subparsers(dest="act", required=True)
-    listing = acts.add_parser("list", help="alerts that are open or acknowledged, pages first")
+    listing = acts.add_parser("list", help="alerts that are open or acknowledged, pages first, then the newest")
     listing.add_argument("--all", action="store_true", help="all alerts")
     acknowledging = acts.add_parser("ack", help="you look at it: it does not escalate any more")
     acknowledging.add_argument("alert", help="its name, or how it begins")
@@ -47,25 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _answer(desk: AlertDesk, options: argparse.Namespace) -> str:
     if options.act == "list":
-        return listed(desk.standing(), options.all)
+        found = board(desk)
+        lines = listed(found.rows if options.all else found.still) or ["no open alerts"]
+        return "\n".join([*lines, *(f"delivery: {terminal.one_line(trouble)}" for trouble in found.troubles)])
     if options.act == "ack":
         written = desk.acknowledge(options.alert, options.actor, options.note)
         return f"{desk.find(options.alert)['alert_id']} is acknowledged" + ("" if written else ", as it was before")
     written = desk.judge(options.alert, options.outcome, options.actor, options.note)
     return f"{desk.find(options.alert)['alert_id']} was {options.outcome}" + ("" if written else ", as was said before")
-
-
-def listed(standing: list[Row], with_closed: bool = False) -> str:
-    """The alerts, a line each with one for where to look."""
-    lines = []
-    for row in standing:
-        if with_closed or row["state"] in ("open", "acknowledged"):
-            since = f"{row['first_seen']:%Y-%m-%d %H:%M}"
-            lines.append(
-                f"{row['alert_id'][:8]}  {row['severity']:6}  {row['state']:12}  {since}  {terminal.one_line(row['title'])}"
-            )
-            lines.append(f"          {row['delivery']}; {row['owner'] or 'no owner'}; {row['runbook']}")
-    return "\n".join(lines) or "no open alerts"
 
 
 if __name__ == "__main__":

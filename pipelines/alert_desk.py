@@ -19,7 +19,7 @@ from assets.release.deployments import DeploymentError, newest_statements, parse
 from assets.service import routing
 from assets.service.alerting import Around, new_alerts
 from assets.service.routing import Message
-from pipelines.incident_desk import IncidentDesk, published_rows
+from pipelines.incident_desk import IncidentDesk, in_utc, published_rows
 from resources.clock import Clock
 from resources.events import append, closed_days_of, table_rows
 from resources.failpoints import failpoint
@@ -219,7 +219,10 @@ class AlertDesk:
         return found[0]
 
     def standing(self) -> list[Row]:
-        """The rows of service.alerts_now over the tables as they are now, and the findings that readers have."""
+        """The rows of service.alerts_now over the tables as they are now, and the findings that readers have.
+
+        Pages first, then the newest first.
+        """
         contract = self.store.contracts["service.alerts_now"]
         selects = {ALERTS: self.store.scan_all(ALERTS), LOG: self.store.scan_all(LOG)}
         days = self.publisher.manifest()["tables"].get(FINDINGS, {}).get("days", {})
@@ -229,5 +232,5 @@ class AlertDesk:
             define_inputs(con, selects)
             found = con.execute(contract.sql_path.read_text(encoding="utf-8")).fetchall()
         names = [column.name for column in contract.columns]
-        rows = [dict(zip(names, row, strict=True)) for row in found]
-        return sorted(rows, key=lambda row: (row["severity"], row["recorded_at"], row["alert_id"]))
+        rows = [dict(zip(names, map(in_utc, row), strict=True)) for row in found]
+        return sorted(rows, key=lambda row: (row["severity"], -row["first_seen"].timestamp(), row["alert_id"]))

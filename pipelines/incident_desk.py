@@ -192,11 +192,11 @@ def _ask(publisher: Publisher, table: str, sql: str, values: Mapping[str, Any], 
         cursor = con.execute(sql, dict(values))
         names = [described[0] for described in cursor.description or ()]
         rows = cursor.fetchall() if most is None else cursor.fetchmany(most)
-        return [{name: _utc(value) for name, value in zip(names, row, strict=True)} for row in rows]
+        return [{name: in_utc(value) for name, value in zip(names, row, strict=True)} for row in rows]
     finally:
         con.close()
 
 
-def _utc(value: Any) -> Any:
+def in_utc(value: Any) -> Any:
     """Readers' times are UTC and do not say so."""
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value

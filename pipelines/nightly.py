@@ -28,6 +28,7 @@ from assets.expectations import due
 from assets.governance.assets import WAITING_TAG
 from assets.release.deployments import DeploymentError
 from assets.service.assets import read_service_seeds
+from pipelines.alert_board import Board, board
 from pipelines.alert_desk import AlertDesk
 from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs, build_resources
@@ -70,7 +71,7 @@ MAX_ROUNDS = 3
 class Night:
     """What one night did. `failures` are sentences for a person; the night goes on after each.
 
-    `alerts`: rows of service.alerts_now that are open; `unaddressed`: channels of theirs without an address.
+    `board`: the alerts that stand, and what is wrong with the channels that they go to.
     `doubts`: what was found in rows that readers see already, or None where nothing was validated.
     """
 
@@ -82,8 +83,7 @@ class Night:
     is_published: bool = False
     plan: Plan = field(default_factory=Plan)
     landed: dict[str, Any] = field(default_factory=dict)
-    alerts: list[dict[str, Any]] = field(default_factory=list)
-    unaddressed: dict[str, int] = field(default_factory=dict)
+    board: Board = field(default_factory=Board)
 
 
 class NightRun:
@@ -195,8 +195,8 @@ class NightRun:
         if inputs is not None:
             self.say("raising alerts")
             self._execute(ALERT, instance, {DIGEST_TAG: inputs})
-        self.night.unaddressed = desk.waiting_channels() if self.night.manifest else {}
-        self.night.alerts = [row for row in desk.standing() if row["state"] == "open"] if self.night.manifest else []
+        if self.night.manifest:
+            self.night.board = board(desk)
         self.night.seconds["alert"] = time.perf_counter() - started
         if inputs is not None:
             self._publish(instance)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.alert_board import in_short
 from resources import terminal
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
@@ -80,10 +81,10 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
             console.print(f"  {escape(terminal.one_line(line))}")
     finally:
         con.close()
-    for line in open_alerts(night.alerts):
+    for line in open_alerts(night.board.still):
         console.print(f"[yellow]  ALERT[/yellow] {escape(terminal.one_line(line))}")
-    for channel, number in sorted(night.unaddressed.items()):
-        console.print(escape(f"  {number} alerts wait: channel {channel} has no address in warehouse/seeds/notify.yml"))
+    for trouble in night.board.troubles:
+        console.print(f"[yellow]  DELIVERY[/yellow] {escape(terminal.one_line(trouble))}")
     for failure in night.failures:
         console.print(f"[red]  FAILED[/red] {escape(terminal.lines(failure))}")
     for doubt in night.doubts or ():
@@ -167,11 +168,10 @@ def source_findings(con: Any, day: date) -> list[str]:
 
 
 def open_alerts(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The newest open alerts, pages first, and how many more there are."""
-    newest = sorted(alerts, key=lambda row: (row["severity"] != "page", -row["first_seen"].timestamp()))
-    lines = [f"{row['severity']} {row['alert_id'][:8]}: {row['title']}" for row in newest[:MAX_ALERTS]]
-    if len(newest) > MAX_ALERTS:
-        lines.append(f"and {len(newest) - MAX_ALERTS} more; `make alerts` lists them")
+    """The first of the open and acknowledged alerts, in the order of the board, and how many more there are."""
+    lines = [in_short(dict(row)) for row in alerts[:MAX_ALERTS]]
+    if len(alerts) > MAX_ALERTS:
+        lines.append(f"and {len(alerts) - MAX_ALERTS} more; `make alerts` lists them")
     return lines
 
 

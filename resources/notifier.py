@@ -44,14 +44,20 @@ class Notifier:
     def has_address(self, channel: str) -> bool:
         return channel in self.addresses
 
+    def misunderstood(self) -> list[str]:
+        """The channels whose address Apprise makes nothing of. Nothing is sent."""
+        if not self.addresses:
+            return []
+        import apprise
+
+        with _sending, _muted():
+            return sorted(c for c, address in self.addresses.items() if not apprise.Apprise(asset=_asset()).add(address))
+
     def send(self, channel: str, severity: str, title: str, body: str) -> Delivery:
         """Give one message to a channel, once: no attempt is repeated here. Never raises for what the channel does."""
         import apprise
 
-        asset = apprise.AppriseAsset(
-            app_id="Nocturne", app_desc="Nocturne", async_mode=False, http_redirects=False, storage_mode="memory"
-        )
-        target = apprise.Apprise(asset=asset)
+        target = apprise.Apprise(asset=_asset())
         kind = apprise.NotifyType.FAILURE if severity == "page" else apprise.NotifyType.WARNING
         with _sending, _muted(), _watched() as seen:
             try:
@@ -62,6 +68,14 @@ class Notifier:
                 # A plugin's own fault: its message may hold the address, its type does not.
                 return _judged(seen, f"{type(error).__name__} in Apprise")
         return Delivery(SENT) if is_taken else _judged(seen, "Apprise says it was not delivered, and not why")
+
+
+def _asset() -> Any:
+    import apprise
+
+    return apprise.AppriseAsset(
+        app_id="Nocturne", app_desc="Nocturne", async_mode=False, http_redirects=False, storage_mode="memory"
+    )
 
 
 def _judged(seen: list[Delivery], unknown: str) -> Delivery:

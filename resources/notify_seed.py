@@ -54,6 +54,16 @@ class NotifySeed:
                 found[channel] = lines[0]
         return found
 
+    def absence(self, channel: str, environment: Mapping[str, str], home: Path) -> str:
+        """Why a channel has no address, and so what to set."""
+        place = self.channels.get(channel)
+        if place is None:
+            return f"{NOTIFY_FILE} does not declare it"
+        if place.env:
+            return f"the environment variable {place.env} is {'empty' if place.env in environment else 'not set'}"
+        path = home / Path(place.file or "").expanduser()
+        return f"the file {path} {'holds none' if path.exists() else 'is missing'}"
+
 
 def load_notify(path: Path) -> NotifySeed:
     """The seed of a file. Raises NotifyError."""

@@ -14,7 +14,9 @@ from alert_house import AlertHouse, failed, moment
 from http_target import TOKEN, Target, http_target
 from killing import named_failpoints
 
+from pipelines.alert_board import board
 from pipelines.alert_desk import ALERTS, LOG, AlertError
+from pipelines.summary import open_alerts
 from resources.contracts import REPO
 
 WORKER = REPO / "tests" / "alert_worker.py"
@@ -232,6 +234,73 @@ def test_alerts_of_one_group_are_one_message_and_a_storm_is_bounded(tmp_path: Pa
         assert len(oncall.got) == 32
 
 
+# what is shown
+
+
+def test_pages_stand_first_then_what_is_newest_and_each_says_who_was_told(tmp_path: Path) -> None:
+    house = AlertHouse(tmp_path)
+    house.deliver("a.jsonl", [failed("old", "11-08T10:00"), failed("slow", "11-09T12:00", code="slow")])
+    house.night()
+    house.desk().work()
+    house.desk().acknowledge(house.rows(ALERTS)[0]["alert_id"], "ada")
+    house.wait(13 * 60)
+    house.deliver("b.jsonl", [failed("new", "11-09T11:00", feature="search")])
+    house.night()
+    with http_target() as oncall:
+        house.addresses["ONCALL"] = oncall.address
+        house.desk().raise_alerts()
+        search = next(a["alert_id"] for a in house.rows(ALERTS) if a["feature"] == "search")
+        shown = board(house.desk()).still
+        assert [(r["severity"], r["feature"], r["is_new"]) for r in shown] == [
+            ("page", "search", True), ("page", "chat", False), ("ticket", "chat", False)
+        ]  # fmt: skip
+        house.desk().send_due()
+        lines = open_alerts(board(house.desk()).still)
+    assert lines[0] == f"page {search[:8]} (new): 1 requests of search failed; sent to oncall"
+    acknowledged = [line for line in lines if "(acknowledged)" in line]
+    assert len(acknowledged) == 1 and acknowledged[0].endswith("not sent yet")
+
+
+def test_what_is_wrong_with_a_channel_is_told_with_its_name_and_never_its_address(
+    house: AlertHouse, oncall: Target, lead: Target
+) -> None:
+    def troubles() -> list[str]:
+        found = board(house.desk()).troubles
+        assert TOKEN not in " ".join(found)
+        return found
+
+    assert troubles() == []
+    oncall.answers = [500, "silent"]
+    house.desk().work()
+    assert troubles() == ["channel oncall: 1 alerts failed (HTTP 500), tried again"]
+    house.wait(2)
+    house.desk().work()
+    assert troubles() == ["channel oncall: 1 alerts unconfirmed (no answer in time): nobody knows whether it has them"]
+    [row] = board(house.desk()).still
+    assert row["told"] == "unconfirmed: nobody knows whether oncall was told, sent to lead"
+    house.addresses["ONCALL"] = f"nosuchscheme://{TOKEN}/"
+    assert "channel oncall: Apprise does not understand its address" in troubles()
+    house.desk().acknowledge(row["alert_id"], "ada")
+    del house.addresses["ONCALL"]
+    assert troubles() == [], "somebody looks at it"
+
+
+def test_a_missing_address_is_told_with_what_to_set(house: AlertHouse) -> None:
+    house.desk().work()
+    waits = "1 alerts wait: channel oncall has no address: "
+    assert board(house.desk()).troubles == [f"{waits}the environment variable ONCALL is not set"]
+    [row] = board(house.desk()).still
+    assert row["told"] == "not sent: no address"
+    house.addresses["ONCALL"] = ""
+    assert board(house.desk()).troubles == [f"{waits}the environment variable ONCALL is empty"]
+    notify = house.seeds / "notify.yml"
+    notify.write_text("channels: {oncall: {file: keys/oncall}}\n", encoding="utf-8")
+    place = house.store.state / "keys" / "oncall"
+    assert board(house.desk()).troubles == [f"{waits}the file {place} is missing"]
+    notify.write_text("channels: {}\n", encoding="utf-8")
+    assert board(house.desk()).troubles == [f"{waits}notify.yml does not declare it"]
+
+
 # kills
 
 
@@ -259,12 +328,17 @@ def test_a_kill_while_sending_tells_no_channel_twice_and_somebody_for_certain(
     house: AlertHouse, oncall: Target, lead: Target, name: str
 ) -> None:
     assert work(house, name) == -9
+    on_its_way = board(house.desk()).troubles
     for _ in range(8):
         house.desk().work()
         house.wait(2)
     assert len(oncall.got) <= 1 and len(lead.got) <= 1
     assert len(oncall.got) + len(lead.got) >= 1
     if name in ("alert.claimed", "alert.sent"):
+        assert on_its_way == [
+            "channel oncall: 1 alerts under way since 2026-11-10 03:00 UTC; "
+            "the backup is told where nothing is known after 5 minutes"
+        ]
         # It may have been told, or not: the backup is told, and says why.
         assert lead.got[0]["message"].startswith("nobody knows whether oncall was told")
         assert ("unconfirmed", "oncall", 1) in house.acts()
