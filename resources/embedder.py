@@ -37,8 +37,6 @@ _DECIDES = ("*.json", "*.txt", "*.model")
 """What else decides on a vector: tokenizer, pooling, configuration."""
 _BATCH = 64
 _STORED_AT_ONCE = 1024
-_KEYS_AT_ONCE = 500
-"""SQLite takes a limited number of parameters."""
 
 
 class EmbedderError(RuntimeError):
@@ -155,10 +153,10 @@ class _Stored:
 
     def get(self, keys: Iterable[bytes]) -> dict[bytes, Vectors]:
         found: dict[bytes, Vectors] = {}
-        for some in _parts(keys) if self._con else ():
-            marks = ", ".join("?" * len(some))
-            rows = self._con.execute(f"select key, vector from vectors where key in ({marks})", some)  # type: ignore[union-attr]
-            found |= {key: np.frombuffer(vector, "<f4") for key, vector in rows}
+        if self._con is not None:
+            for key in set(keys):
+                for (vector,) in self._con.execute("select vector from vectors where key = ?", (key,)):
+                    found[key] = np.frombuffer(vector, "<f4")
         return found
 
     def put(self, vectors: dict[bytes, Vectors]) -> None:
@@ -173,12 +171,6 @@ class _Stored:
         with self._con:
             self._con.execute("pragma secure_delete = on")
             return self._con.executemany("delete from vectors where key = ?", [(key,) for key in set(keys)]).rowcount
-
-
-def _parts(keys: Iterable[bytes]) -> Iterator[list[bytes]]:
-    distinct = list(dict.fromkeys(keys))
-    for start in range(0, len(distinct), _KEYS_AT_ONCE):
-        yield distinct[start : start + _KEYS_AT_ONCE]
 
 
 def _packaged() -> Path:

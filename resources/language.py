@@ -75,7 +75,7 @@ _TYPE = "word_of_a_language"
 def prepare(con: Connection) -> None:
     """Makes the words known to a connection: once, because a statement that spelt them out would be slow to plan."""
     names = ", ".join(f"' {_spelt(word)} '" for word in _ALL_WORDS)
-    con.execute(f"create temporary type {_TYPE} as enum ({names})")
+    con.execute(f"create or replace temporary type {_TYPE} as enum ({names})")
 
 
 def language_stages(name: str, text: str) -> tuple[str, str, str]:

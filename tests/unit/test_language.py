@@ -117,3 +117,11 @@ def test_the_questions_of_a_public_set_are_told(con: Connection, code: str) -> N
     found = guesses(con, questions)
     assert len(found) == 1190
     assert sum(guess == code for guess in found) >= 0.97 * len(found)
+
+
+def test_one_connection_may_read_several_files() -> None:
+    con = connect()
+    for _ in range(2):
+        prepare(con)
+        assert guesses(con, [None, "Wo ist mein Paket?"]) == [None, "de"]
+    con.close()
