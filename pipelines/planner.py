@@ -156,7 +156,9 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
             waits = [
                 f"{name} of {read} is stale"
                 for name, window in contract.reads.items()
-                if name in stale and not isinstance(window, str)
+                # Not its own earlier days: a late row would re-open all days up to now. What they really change is seen
+                # once they are computed, in the next round.
+                if name in stale and name != contract.name and not isinstance(window, str)
                 for read in inputs.window(day, window)
                 if read in stale[name]
             ]

@@ -9,7 +9,8 @@ _AGAIN = "nothing that was published is harmed. {remedy}, then run the same comm
 _REMEDIES = {
     "the disk is full": (
         "Make room below NOCTURNE_HOME and NOCTURNE_DATA (`df -h` and `df -i` say how much there is)",
-        ("no space left on device", "os error 28", "database or disk is full"),
+        # The last is SQLite's, whose shared memory found no room.
+        ("no space left on device", "os error 28", "database or disk is full", "disk i/o error"),
     ),
     "the disk quota is used up": ("Raise the quota or make room", ("disk quota exceeded", "os error 122")),
     "the disk cannot be written to": (

@@ -513,7 +513,7 @@ def running_contracts(folder: Path) -> dict[str, Contract]:
     return contracts
 
 
-def test_a_table_that_reads_its_own_day_before_is_computed_from_day_to_day_in_one_round(tmp_path: Path) -> None:
+def test_a_table_that_reads_its_own_day_before_is_computed_from_day_to_day_until_it_is_settled(tmp_path: Path) -> None:
     house = priced(core_house(tmp_path, "2026-11-06T03:00:00", running_contracts(tmp_path)))
     house.deliver("a.jsonl", [request(f"r{n}", f"2026-11-0{n}T10:00:00Z") for n in (2, 3, 5)])
     house.night()

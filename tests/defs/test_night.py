@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from assets.tables import asset_key, table_asset
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
-from resources.contracts import Check, contracts
+from resources.contracts import SEEDS, Check, contracts
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
 
@@ -41,6 +42,9 @@ class Orchestra:
         seeds.mkdir(parents=True, exist_ok=True)
         for name, text in (("sources.yml", SOURCES), ("prices.yml", PRICES), ("tenants.yml", "tenants: {}\n")):
             (seeds / name).write_text(text, encoding="utf-8")
+        for name in ("capture.yml", "deployments.yml", "features.yml", "notify.yml", "owners.yml"):
+            shutil.copy(SEEDS / name, seeds)
+        shutil.copytree(SEEDS / "slos", seeds / "slos")
         self.landing = root / "landing" / "gateway"
         self.warehouse = WarehouseResource(
             data_dir=str(root / "data"),
@@ -85,7 +89,7 @@ class Orchestra:
 
 
 def first_file() -> list[dict[str, Any]]:
-    days = ("11-03", "11-04", "09-01")
+    days = ("11-03", "11-04", "05-01")
     return [request(f"r{d}", f"2026-{d}T10:00:00Z", tenant="somebody") for d in days]
 
 
@@ -110,8 +114,9 @@ def the_night_sensor_asks_for_one_run_per_contiguous_range_and_publishes_when_th
     wanted, _ = orchestra.tick("night")
     assert [request.job_name for request in wanted] == [COMPUTE, COMPUTE]
     ranges = [(r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]) for r in wanted]
-    # From the day before, which reads it for re-deliveries, to the last that looks four weeks back on it or the day after.
-    assert ranges == [("2026-08-31", "2026-09-30"), ("2026-11-02", "2026-11-09")]
+    # From the day before, which reads it for re-deliveries, to the last that looks back on it: drift, at eight weeks of tests
+    # that look eight weeks back.
+    assert ranges == [("2026-04-30", "2026-09-01"), ("2026-11-02", "2026-11-09")]
     assert [r.run_key for r in orchestra.tick("night")[0]] == [r.run_key for r in wanted]
     for request_ in wanted:
         result = orchestra.run(request_)
