@@ -15,9 +15,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from assets.release.deployments import DeploymentError, newest_statements, parse_deployments, statements_to_add
+from assets.release.deployments import (
+    DeploymentError,
+    check_feature,
+    newest_statements,
+    parse_deployments,
+    statements_to_add,
+)
 from assets.service import routing
 from assets.service.alerting import Around, new_alerts
+from assets.service.assets import ServiceSeeds
 from assets.service.routing import Message
 from pipelines.incident_desk import IncidentDesk, in_utc, published_rows
 from resources.clock import Clock
@@ -69,10 +76,17 @@ class AlertDesk:
         """The desk of a warehouse, with this process's environment."""
         return cls(warehouse.publisher(), warehouse.seeds, os.environ, clock.now)
 
-    def read_seeds(self) -> None:
-        """Read notify.yml and deployments.yml. Raises NotifyError and DeploymentError."""
-        load_notify(self.seeds / NOTIFY_FILE).addresses(self.environment, self.store.state)
-        self._stated()
+    def read_seeds(self, declared: ServiceSeeds) -> None:
+        """Read notify.yml and deployments.yml, which have to fit owners.yml and features.yml.
+
+        Raises NotifyError and DeploymentError.
+        """
+        seed = load_notify(self.seeds / NOTIFY_FILE)
+        seed.addresses(self.environment, self.store.state)
+        seed.check_declares(name for owner in declared.owners for name in (owner.channel, owner.backup_channel))
+        for name, said in self._stated().items():
+            if said["ends_at"] > self.now():  # Of what is over, the feature may be over, too.
+                check_feature(f"{DEPLOYMENTS_FILE}: {name}", said["feature"], declared.features)
 
     def work(self) -> Worked:
         """One pass: deployments taken, alerts raised, incidents opened, messages sent. Twice is once."""
@@ -215,7 +229,8 @@ class AlertDesk:
         """The alert of which this is the name, or how it begins. Raises AlertError."""
         found = [row for row in table_rows(self.store, ALERTS) if name and row["alert_id"].startswith(name)]
         if len(found) != 1:
-            raise AlertError(f"{len(found)} alerts are called {name!r}...; `make alerts` names the open ones")
+            how_many = f"{len(found)} alerts' names begin" if found else "no alert's name begins"
+            raise AlertError(f"{how_many} with {name!r}; `make alerts` shows the open ones" if name else "name an alert")
         return found[0]
 
     def standing(self) -> list[Row]:

@@ -12,13 +12,15 @@ import sys
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.release.deployments import DeploymentError, newest_statements, statement, statements_to_add
+from assets.release.deployments import DeploymentError, check_feature, newest_statements, statement, statements_to_add
+from assets.service.assets import read_service_seeds
 from pipelines.alert_desk import DEPLOYMENTS
 from pipelines.build import build_resources
 from pipelines.settings import Settings, SettingsError
 from resources import terminal
 from resources.clock import Clock
 from resources.events import ClosedDayError, append, table_rows
+from resources.service_seeds import ServiceSeedError
 from resources.store import Store
 
 _STATED = ("starts_at", "ends_at", "feature", "model", "prompt_version", "what", "actor", "is_cancelled")
@@ -31,8 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.from_environment()
         settings.check_folders()
         resources = build_resources(settings)
-        print(terminal.lines(act(resources["warehouse"].store(), resources["clock"], options)))
-    except (SettingsError, DeploymentError, ClosedDayError) as error:
+        warehouse = resources["warehouse"]
+        if options.act == "start" and options.feature:
+            check_feature("--feature", options.feature, read_service_seeds(warehouse.seeds).features)
+        print(terminal.lines(act(warehouse.store(), resources["clock"], options)))
+    except (SettingsError, DeploymentError, ClosedDayError, ServiceSeedError) as error:
         print(f"deployment: {terminal.lines(str(error))}", file=sys.stderr)
         return 2
     return 0

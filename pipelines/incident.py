@@ -18,6 +18,7 @@ from pipelines.settings import Settings, SettingsError
 from resources import terminal
 from resources.events import ClosedDayError, table_rows
 
+_PUBLISHED_LATER = "\nservice.incidents_now shows it once it is published again"
 CAUSES = ("infrastructure", "model", "safety", "data", "compliance", "cost")
 
 
@@ -55,14 +56,16 @@ def act(desk: AlertDesk, options: argparse.Namespace) -> str:
         if name not in incidents.all():
             raise IncidentError(f"there is no incident {name}; `make incident ARGS=list` names them")
         incidents.add_alert(name, alert, options.actor)
-        return f"{alert['alert_id']} belongs to {name}"
+        return f"{alert['alert_id']} belongs to {name}{_PUBLISHED_LATER}"
     facts: dict[str, Any] = {"note": options.note}
     if options.act == "classify":
         facts |= {"cause_class": options.cause, "is_reportable": options.reportable}
     if options.act == "action":
         facts |= {"note": options.what, "action_owner": options.owner, "action_due": options.due}
     incidents.change(name, _ACTS[options.act], options.actor, getattr(options, "at", None), **facts)
-    return f"{name}: {_ACTS[options.act].replace('_', ' ')}" + (_draft(desk, name) if options.act == "resolve" else "")
+    return f"{name}: {_ACTS[options.act].replace('_', ' ')}{_PUBLISHED_LATER}" + (
+        _draft(desk, name) if options.act == "resolve" else ""
+    )
 
 
 _ACTS = {
@@ -92,7 +95,7 @@ def _open(desk: AlertDesk, options: argparse.Namespace) -> str:
     requests = "?" if found.affected_requests is None else f"{found.affected_requests:,}"
     users = "users are not logged" if found.affected_users is None else f"at most {found.affected_users:,} users"
     counted = f"; evidence of {held} is on legal hold: {requests} requests, {users}" if held else "; no evidence was named"
-    return f"{name} is open{counted}" + _draft(desk, name)
+    return f"{name} is open{counted}{_PUBLISHED_LATER}" + _draft(desk, name)
 
 
 def _draft(desk: AlertDesk, name: str) -> str:

@@ -106,8 +106,7 @@ class NightRun:
         load_holds(self.warehouse.seeds / "legal_holds.yml")
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
-        read_service_seeds(self.warehouse.seeds)
-        AlertDesk.of(self.warehouse, self.clock).read_seeds()
+        AlertDesk.of(self.warehouse, self.clock).read_seeds(read_service_seeds(self.warehouse.seeds))
 
     def run(self, instance: dg.DagsterInstance) -> Night:
         """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""

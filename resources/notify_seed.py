@@ -6,7 +6,7 @@ is shown nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,14 @@ class NotifySeed:
                 found[channel] = lines[0]
         return found
 
+    def check_declares(self, names: Iterable[str]) -> None:
+        """Raises NotifyError where owners.yml names a channel that is not declared: nobody could ever be told."""
+        if missing := sorted(set(names) - set(self.channels)):
+            known = ", ".join(sorted(self.channels)) or "none"
+            raise NotifyError(
+                f"owners.yml names channels that {NOTIFY_FILE} does not declare: {', '.join(missing)}; there are: {known}"
+            )
+
     def absence(self, channel: str, environment: Mapping[str, str], home: Path) -> str:
         """Why a channel has no address, and so what to set."""
         place = self.channels.get(channel)
@@ -86,7 +94,7 @@ def load_notify(path: Path) -> NotifySeed:
 
 def _place(where: str, entry: Any) -> Place:
     if not isinstance(entry, dict) or set(entry) not in ({"env"}, {"file"}):
-        raise NotifyError(f"{where} takes one of env and file: where its address is kept")
+        raise NotifyError(f"{where} takes one of env and file: where its address is kept, and never the address itself")
     [(kind, name)] = entry.items()
     # Somebody who writes the address itself must not find it in an error message.
     if not isinstance(name, str) or not name or "://" in name or (kind == "env" and not name.isidentifier()):

@@ -6,7 +6,7 @@ Here belong the lint of seeds/deployments.yml and pure questions about windows o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 Row = dict[str, Any]
@@ -57,6 +57,13 @@ def statement(where: str, **stated: Any) -> Row:
     return {column: stated[column] for column in _STATED}
 
 
+def check_feature(where: str, feature: str | None, declared: Iterable[str]) -> None:
+    """Raises DeploymentError for a feature that is not declared: no alert would ever be explained by it."""
+    known = sorted(declared)
+    if feature is not None and feature not in known:
+        raise DeploymentError(f"{where}: features.yml declares no feature {feature!r}; there are: {', '.join(known)}")
+
+
 def statements_to_add(stated: Mapping[str, Row], there: Iterable[Row], now: datetime) -> list[Row]:
     """The rows that make `stated` what counts: none for a deployment that is stated so already, else its next statement."""
     newest = newest_statements(there)
@@ -98,5 +105,6 @@ def _moment(where: str, key: str, value: Any) -> datetime:
         except ValueError:
             moment = None
     if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise DeploymentError(f"{where}: {key} is {value!r}; write a time with its zone, such as 2026-11-10T09:00:00+00:00")
+        shown = value.isoformat() if isinstance(value, date) else repr(value)
+        raise DeploymentError(f"{where}: {key} is {shown}; write a time with its zone, such as 2026-11-10T09:00:00+00:00")
     return moment.astimezone(UTC)

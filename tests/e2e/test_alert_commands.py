@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 from alert_house import AlertHouse, failed, moment
 
+from assets.release.deployments import DeploymentError
+from assets.service.assets import read_service_seeds
 from pipelines import alert, deployment, incident
 from pipelines.alert_desk import ALERTS, DEPLOYMENTS, AlertDesk
 from pipelines.build import build_resources
+from pipelines.nightly import COULD_NOT_START
 from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.events import table_rows
+from resources.notify_seed import NotifyError
 from resources.warehouse_resource import WarehouseResource
 
 
@@ -23,6 +27,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> AlertHouse:
     made.deliver("a.jsonl", [failed("r1", "11-09T10:00"), failed("r2", "11-09T10:00", feature="search\x1b[31m")])
     made.night()
     made.desk().work()
+    shutil.copytree(SEEDS / "slos", made.seeds / "slos")
+    shutil.copy(SEEDS / "features.yml", made.seeds / "features.yml")
+    owner = "owners: {any: {any: {channel: oncall, backup_channel: lead, escalate_after_min: 15}}}\n"
+    (made.seeds / "owners.yml").write_text(owner, encoding="utf-8")
     return made
 
 
@@ -48,7 +56,7 @@ def test_alerts_are_listed_answered_and_judged(house: AlertHouse, capsys: pytest
     assert alert.main(["list"]) == 0
     assert name[:8] not in capsys.readouterr().out
     assert alert.main(["ack", "nobody"]) == 2
-    assert "0 alerts are called 'nobody'" in capsys.readouterr().err
+    assert "no alert's name begins with 'nobody'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         alert.main(["outcome", name, "maybe"])
 
@@ -56,8 +64,10 @@ def test_alerts_are_listed_answered_and_judged(house: AlertHouse, capsys: pytest
 def test_a_deployment_begins_and_ends_at_the_terminal(house: AlertHouse, capsys: pytest.CaptureFixture[str]) -> None:
     assert deployment.main(["list"]) == 0
     assert capsys.readouterr().out == "no deployments are stated\n"
-    assert deployment.main(["start", "v13", "--what", "shorter answers", "--feature", "chat"]) == 0
-    assert "v13: going on, 2026-11-10 03:00 to 03:30 UTC, chat: shorter answers" in capsys.readouterr().out
+    assert deployment.main(["start", "v13", "--what", "shorter answers", "--feature", "suport_chat"]) == 2
+    assert "features.yml declares no feature 'suport_chat'; there are: code_assist" in capsys.readouterr().err
+    assert deployment.main(["start", "v13", "--what", "shorter answers", "--feature", "support_chat"]) == 0
+    assert "v13: going on, 2026-11-10 03:00 to 03:30 UTC, support_chat: shorter answers" in capsys.readouterr().out
     assert deployment.main(["start", "v13", "--what", "another"]) == 2
     assert "was stated before" in capsys.readouterr().err
     assert deployment.main(["finish", "v13"]) == 2
@@ -74,6 +84,7 @@ def test_an_incident_is_opened_and_closed_at_the_terminal(house: AlertHouse, cap
     assert (
         "2026-11-10-1 is open; evidence of 2026-11-09 to 2026-11-09 is on legal hold: 1 requests, at most 1 users" in shown
     )
+    assert "service.incidents_now shows it once it is published again" in shown
     assert Path(shown.splitlines()[-1].removeprefix("postmortem draft: ")).exists()
     for arguments in (
         ["contain", "2026-11-10-1", "--note", "rolled back"],
@@ -115,8 +126,26 @@ def test_the_desk_of_a_process_reads_the_seeds_of_its_warehouse(house: AlertHous
     monkeypatch.setenv("ONCALL", "json://127.0.0.1:1/")
     resources = build_resources(Settings.from_environment())
     desk = AlertDesk.of(resources["warehouse"], resources["clock"])
-    desk.read_seeds()
+    desk.read_seeds(read_service_seeds(house.seeds))
     assert desk.pending() is not None, "the channel that had no address has one now"
+
+
+def test_seeds_that_do_not_fit_each_other_keep_a_night_from_starting(house: AlertHouse, tmp_path: Path) -> None:
+    def read(owner: str = "oncall", feature: str = "support_chat", ends: str = "2026-11-10T09:00:00Z") -> None:
+        seeds = shutil.copytree(house.seeds, tmp_path / "seeds", dirs_exist_ok=True)
+        owners = (house.seeds / "owners.yml").read_text(encoding="utf-8")
+        (seeds / "owners.yml").write_text(owners.replace("channel: oncall", f"channel: {owner}"), encoding="utf-8")
+        entry = f"{{starts_at: 2026-11-09T08:00:00Z, ends_at: {ends}, feature: {feature}, what: x}}"
+        (seeds / "deployments.yml").write_text(f"deployments: {{v13: {entry}}}\n", encoding="utf-8")
+        AlertDesk(house.publisher, seeds, {}, lambda: house.now).read_seeds(read_service_seeds(seeds))
+
+    read()
+    with pytest.raises(NotifyError, match=r"channels that notify\.yml does not declare: on-call; there are: lead, oncall"):
+        read(owner="on-call")
+    with pytest.raises(DeploymentError, match=r"deployments\.yml: v13: features\.yml declares no feature 'suport_chat'"):
+        read(feature="suport_chat")
+    read(feature="a_feature_of_last_year", ends="2026-11-09T09:00:00Z")
+    assert {NotifyError, DeploymentError} <= set(COULD_NOT_START)
 
 
 def test_retention_honours_the_holds_of_incidents_beside_those_of_the_seed(house: AlertHouse) -> None:

@@ -109,6 +109,7 @@ def test_an_address_comes_from_the_variable_or_a_file_that_nobody_else_reads(tmp
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        (f"channels: {{a: 'slack://{TOKEN}'}}", "and never the address itself"),
         (f"channels: {{a: {{env: 'slack://{TOKEN}'}}}}", "the name of a variable, and never the address"),
         (f"channels: {{a: 'slack://{TOKEN}'}}", "one of env and file"),
         ("channels: {a: {env: A, file: b}}", "one of env and file"),

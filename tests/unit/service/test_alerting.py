@@ -159,6 +159,7 @@ def test_a_deployment_is_stated_once_and_a_changed_entry_is_a_further_statement_
     [
         ({"what": "x"}, "lacks 'starts_at'"),
         (ENTRY | {"starts_at": "2026-11-10T09:00:00"}, "write a time with its zone"),
+        (ENTRY | {"starts_at": datetime(2026, 11, 10, 9)}, "starts_at is 2026-11-10T09:00:00; write"),
         (ENTRY | {"ends_at": "2026-11-10T08:00:00+00:00"}, "ends before it starts"),
         (ENTRY | {"ends_at": "2026-12-10T08:00:00+00:00"}, "longer than 7 days"),
         (ENTRY | {"model_name": "x"}, "takes the keys"),
