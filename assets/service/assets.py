@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.service.openslo import OpenSloError, Promised, parse, rows
+from assets.service.openslo import OpenSloError, Promised, check_runbooks, parse, rows
 from assets.tables import asset_key, asset_spec
 from resources import capture
-from resources.contracts import Contract
+from resources.contracts import REPO, Contract
 from resources.references import replace_reference
 from resources.seed_yaml import SeedYamlError, read_documents
 from resources.service_seeds import Feature, ServiceSeedError, canary_rows, feature_rows, load_features, tool_rows
@@ -19,6 +19,7 @@ from resources.service_seeds_owners import Owner, load_owners, owner_rows
 from resources.table_store import arrow_schema
 from resources.warehouse_resource import WarehouseResource
 
+RUNBOOKS = REPO / "docs" / "runbooks"
 DECLARED = ("service.features", "service.tools", "service.canaries", "service.owners", "service.slos")
 
 
@@ -35,6 +36,7 @@ def read_service_seeds(seeds: Path) -> ServiceSeeds:
     """features.yml, owners.yml and slos/*.yml, which have to fit each other. Raises ServiceSeedError."""
     try:
         documents = parse({path.stem: read_documents(path) for path in sorted((seeds / "slos").glob("*.yml"))})
+        check_runbooks(documents, [page.stem for page in RUNBOOKS.glob("*.md") if page.stem != "README"])
         features = load_features(seeds / "features.yml", documents.sets)
         promised = {f.name: Promised(f.slo_set, f.owner, f.environment_list) for f in features.values()}
         return ServiceSeeds(features, load_owners(seeds / "owners.yml"), rows(documents, promised))

@@ -104,6 +104,16 @@ def parse(files: Mapping[str, Sequence[Any]]) -> Documents:
     return Documents(tuple(sets), tuple(slos))
 
 
+def check_runbooks(documents: Documents, pages: Collection[str]) -> None:
+    """Raises OpenSloError where a promise names a runbook that is no page; `pages` are their names without .md."""
+    for slo in documents.slos:
+        if slo.runbook != INDICATORS[slo.indicator].runbook and slo.runbook not in pages:
+            raise OpenSloError(
+                f"{slo.where}: the annotation runbook names {slo.runbook!r}, which is no page in docs/runbooks; "
+                f"there are: {', '.join(sorted(pages)) or 'none'}"
+            )
+
+
 def rows(documents: Documents, features: Mapping[str, Promised]) -> list[dict[str, Any]]:
     """The rows of service.slos: one for each promise and feature that it holds for. Raises OpenSloError."""
     found: dict[tuple[str, str], Slo] = {}
@@ -196,11 +206,16 @@ def _indicator(where: str, raw: Any) -> tuple[str, float | None, str | None, str
     metric = _fields(f"{where}.spec.ratioMetric", spec["ratioMetric"], ("counter", "good", "total"), ())
     if metric["counter"] is not True:
         raise OpenSloError(f"{where}: write counter: true, since good and total are counts")
-    total, good = (_source(f"{where}: {side}", metric[side]) for side in ("total", "good"))
-    name = total.get("events")
-    if name not in INDICATORS:
-        raise OpenSloError(f"{where}: total counts unknown events {name!r}; there are: {', '.join(INDICATORS)}")
-    known = INDICATORS[str(name)]
+    sides = {side: _source(f"{where}: {side}", metric[side]) for side in ("total", "good")}
+    for side, source in sides.items():
+        # Events that good does not name at all are told below, with what to write.
+        if (side == "total" or "events" in source) and source.get("events") not in tuple(INDICATORS):
+            raise OpenSloError(
+                f"{where}: {side} counts unknown events {source.get('events')!r}; there are: {', '.join(INDICATORS)}"
+            )
+    total, good = sides["total"], sides["good"]
+    name = total["events"]
+    known = INDICATORS[name]
     _fields(f"{where}: the spec of total", total, ("events", "name") if known.is_named else ("events",), ())
     if known.is_named:
         _text(f"{where}: name in the spec of total", total["name"])
@@ -212,14 +227,14 @@ def _indicator(where: str, raw: Any) -> tuple[str, float | None, str | None, str
     if not known.operators:
         if rest != {"are": "good"}:
             raise OpenSloError(f"{where}: good says `are: good` beside {_inline(total)}; it says {_inline(good)}")
-        return str(name), None, None, None
+        return name, None, None, None
     operators = " or ".join(f"`{operator}: <number>`" for operator in known.operators)
     if len(rest) != 1 or next(iter(rest)) not in known.operators:
         raise OpenSloError(f"{where}: good says {operators} beside {_inline(total)}; it says {_inline(good)}")
     operator, threshold = next(iter(rest.items()))
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold < float("inf"):
         raise OpenSloError(f"{where}: {operator} is a number of at least 0, not {threshold!r}")
-    return str(name), float(threshold), operator, total.get("name")
+    return name, float(threshold), operator, total.get("name")
 
 
 def _source(where: str, raw: Any) -> dict[str, Any]:

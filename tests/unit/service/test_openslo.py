@@ -11,7 +11,7 @@ import yaml
 
 from assets.service.assets import read_service_seeds
 from assets.service.indicators import INDICATORS, Indicator
-from assets.service.openslo import Documents, OpenSloError, Promised, parse, rows
+from assets.service.openslo import Documents, OpenSloError, Promised, check_runbooks, parse, rows
 from resources.contracts import REPO, SEEDS, contracts
 from resources.seed_yaml import read_documents
 from resources.service_seeds import ServiceSeedError
@@ -81,6 +81,26 @@ def test_annotations_set_severity_and_runbook_and_those_of_other_programs_are_le
     )
 
 
+def test_a_runbook_that_is_no_page_is_refused_with_the_pages_that_there_are() -> None:
+    document = slo()
+    document["metadata"]["annotations"] = {"runbook": "latenzy"}
+    named = parse({"gold": [SERVICE, document]})
+    check_runbooks(named, ["latenzy"])
+    said = r"slos/gold.yml: SLO fast: the annotation runbook names 'latenzy', .*; there are: availability, latency\Z"
+    with pytest.raises(OpenSloError, match=said):
+        check_runbooks(named, ["latency", "availability"])
+    check_runbooks(parse({"gold": [SERVICE, slo()]}), [])
+
+
+def test_the_seeds_are_read_against_the_pages_that_there_are(tmp_path: Path) -> None:
+    (tmp_path / "slos").mkdir()
+    document = slo()
+    document["metadata"]["annotations"] = {"runbook": "latenzy"}
+    (tmp_path / "slos" / "gold.yml").write_text(yaml.safe_dump_all([SERVICE, document]), encoding="utf-8")
+    with pytest.raises(ServiceSeedError, match=r"names 'latenzy', which is no page .* availability, .* truncation"):
+        read_service_seeds(tmp_path)
+
+
 def test_an_indicator_that_nothing_counts_yet_is_kept_and_says_so() -> None:
     good = {"events": "hallucination", "are": "good"}
     (row, _) = kept(measuring(good, {"events": "hallucination"}))
@@ -135,6 +155,9 @@ REFUSED: list[tuple[Any, str]] = [
     (slo(objectives=[{"target": 0.9, "timeSliceTarget": 1}]), "timeSliceTarget, which is not read"),
     (slo(indicatorRef="x"), "indicatorRef, which is not read; write the indicator itself"),
     (measuring({"events": "speed"}, {"events": "speed"}), "total counts unknown events 'speed'; there are: availability"),
+    (measuring({"events": "latency", "lte": 5}, LATENCY), "good counts unknown events 'latency'; there are: availability"),
+    (measuring({"lte": 5}, LATENCY), "good counts what total counts, so it repeats {events: latency_ms}"),
+    (measuring({"events": ["latency_ms"]}, {"events": ["latency_ms"]}), "total counts unknown events ['latency_ms']"),
     (
         measuring({"events": "routing", "are": "good"}, LATENCY),
         "good counts what total counts, so it repeats {events: latency_ms}",
