@@ -49,7 +49,7 @@ def _status(day: date, promise: Mapping[str, Any], total_by_day: Days, bad_by_da
     """What the counts of a window say. Budget is spent by the share of bad events; of a sample of opinions, by the lower
     bound of its interval."""
     total, bad = int(total_by_day.sum()), int(bad_by_day.sum())
-    budget = (1 - promise["target"]) * total
+    budget = round((1 - promise["target"]) * total, 6)
     low, high = (float(bound) for bound in wilson(total - bad, total))
     row: dict[str, Any] = {"total": total, "good": total - bad, "bad": bad, "budget": budget, "state": "not_enough_data"}
     if total:
@@ -62,8 +62,8 @@ def _status(day: date, promise: Mapping[str, Any], total_by_day: Days, bad_by_da
     is_spent = burned >= 1 - _TOLERANCE
     exhausted_on = None if is_spent else _exhausted_on(day, promise, total_by_day, bad_by_day)
     return row | {
-        "burned_share": burned,
-        "remaining_share": 1 - burned,
+        "burned_share": round(burned, 9),
+        "remaining_share": round(1 - burned, 9),
         "exhausted_on_forecast": exhausted_on,
         "is_spent": is_spent,
         "state": "spent" if is_spent else "burning" if exhausted_on else "ok",

@@ -40,6 +40,12 @@ def test_what_is_burned_is_the_bad_part_of_what_may_be_bad() -> None:
     assert found["window_first_day"] == date(2025, 12, 17)
 
 
+def test_a_budget_is_shown_without_the_noise_of_doubles() -> None:
+    """(1 - 0.98) x 1330 is 26.600000000000023 in doubles."""
+    found = status(days((1330, 10)), target=0.98)
+    assert (found["budget"], found["burned_share"], found["remaining_share"]) == (26.6, 0.37593985, 0.62406015)
+
+
 def test_a_budget_is_spent_with_its_last_event() -> None:
     for bad, state, is_spent in ((9, "ok", False), (10, "spent", True), (25, "spent", True)):
         found = status(days((9000, bad), *[(250, 0)] * 4))
