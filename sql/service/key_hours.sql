@@ -7,7 +7,7 @@ select
     cast(c.api_key_token as string) as api_key_token,
     cast(c.feature as string) as feature,
     cast(count(*) as bigint) as requests,
-    cast(count_if(c.unpriced_charges > 0) as bigint) as unpriced_requests,
+    cast(count(case when c.unpriced_charges > 0 then 1 end) as bigint) as unpriced_requests,
     cast(sum(r.input_tokens) as bigint) as input_tokens,
     cast(
         sum(
