@@ -103,5 +103,6 @@ def _loud() -> Iterator[dict[str, Any]]:
     yield from calls("down", 40, user, error_class="provider", http_status=500, request_model="large")
     tool = {"record_kind": "tool_call", "request_id": "spike0", "feature": HOSTILE, "environment": "prod"}
     for number in range(8):
-        yield {**tool, "ts": at(number), "record_id": f"p{number}", "tool_name": "pay", "tool_status": "error", "tool_decision": "allowed"}
+        paid = {"record_id": f"p{number}", "tool_name": "pay", "tool_decision": "allowed", "tool_status": "error"}
+        yield {**tool, "ts": at(number), **paid}
     yield {**tool, "ts": at(9), "record_id": "s", "tool_name": "rm -rf '", "tool_status": "ok"}
