@@ -43,8 +43,8 @@ def users_of(column: str, promised: dict[str, Contract]) -> list[str]:
     names = "|".join(dict.fromkeys([column, _MADE_INTO.get(column, column)]))
     for contract in promised.values():
         # The tables of logs hand every column on; what is made of them lies elsewhere.
-        is_figure = contract.is_sql and contract.kind in ("derived", "view") and contract.question not in ("logs", "governance")
-        if is_figure and re.search(rf"\b({names})\b", strip_comments(contract.sql_path.read_text(encoding="utf-8"))):
+        is_figure = contract.kind in ("derived", "view") and contract.question not in ("logs", "governance")
+        if is_figure and contract.is_sql and re.search(rf"\b({names})\b", strip_comments(contract.sql_path.read_text(encoding="utf-8"))):
             found.append(contract.name)
     return found
 
