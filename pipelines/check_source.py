@@ -44,7 +44,11 @@ def users_of(column: str, promised: dict[str, Contract]) -> list[str]:
     for contract in promised.values():
         # The tables of logs hand every column on; what is made of them lies elsewhere.
         is_figure = contract.kind in ("derived", "view") and contract.question not in ("logs", "governance")
-        if is_figure and contract.is_sql and re.search(rf"\b({names})\b", strip_comments(contract.sql_path.read_text(encoding="utf-8"))):
+        if (
+            is_figure
+            and contract.is_sql
+            and re.search(rf"\b({names})\b", strip_comments(contract.sql_path.read_text(encoding="utf-8")))
+        ):
             found.append(contract.name)
     return found
 
