@@ -21,7 +21,7 @@ from assets.tables import days_between
 from pipelines.runs import DIGEST_TAG
 from resources import closed_days
 from resources.closed_days import ClosedDays
-from resources.computing import is_fresh
+from resources.computing import has_something_to_say, is_fresh
 from resources.day_inputs import DayInputs, digest, is_newer, take_pins
 from resources.days import DayState, Inputs, Pins
 from resources.store import Store
@@ -152,6 +152,9 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
             if state is not None and is_newer(state.pins, pins):
                 continue
             if closed.why(contract, day):
+                continue
+            will_come = contract.needs is not None and day in stale.get(contract.needs, ())
+            if state is None and not will_come and not has_something_to_say(contract, day, wanted):
                 continue
             waits = [
                 f"{name} of {read} is stale"

@@ -94,6 +94,11 @@ def is_fresh(state: DayState | None, wanted: dict[str, str], every_day: bool = F
     return state.tried == wanted
 
 
+def has_something_to_say(contract: Contract, day: date, wanted: dict[str, str]) -> bool:
+    """Whether a day never computed has what its table cannot do without (`needs` of the contract)."""
+    return contract.needs is None or f"{contract.needs}@{day.isoformat()}" in wanted
+
+
 def compute_day(
     store: Store,
     contract: Contract,
@@ -116,7 +121,8 @@ def compute_day(
         if state is not None and is_newer(state.pins, inputs.pins):
             return DayOutcome(day, "given_up", state.rows)
         snapshot = inputs.snapshot(contract, day)
-        if inputs.closed(contract, day) or is_fresh(state, snapshot.inputs, contract.every_day):
+        speaks = state is not None or has_something_to_say(contract, day, snapshot.inputs)
+        if not speaks or inputs.closed(contract, day) or is_fresh(state, snapshot.inputs, contract.every_day):
             return DayOutcome(day, "fresh", state.rows if state else 0)
         outcome = _compute_and_commit(store, contract, day, inputs, rules, python, log, state, snapshot)
         if outcome is not None:

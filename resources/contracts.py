@@ -104,6 +104,8 @@ class Contract:
     checks: tuple[Check, ...] = ()
     max_length: int | None = None
     every_day: bool = False
+    needs: str | None = None
+    """The input without whose rows on a day the table has nothing to say of that day, however far back it looks."""
     code_version: str = "1"
     freshness: str | None = None
     caveats: str | None = None
@@ -160,7 +162,7 @@ _COLUMN_KEYS = {
 }  # fmt: skip
 _CONTRACT_KEYS = {
     "row", "kind", "owner", "key", "subject_key", "reads", "measures", "volatile", "sort", "checks", "max_length",
-    "every_day", "code_version", "freshness", "caveats", "retention", "columns", "extends", "without",
+    "every_day", "needs", "code_version", "freshness", "caveats", "retention", "columns", "extends", "without",
 }  # fmt: skip
 
 
@@ -241,12 +243,15 @@ def parse(question: str, table: str, raw: dict[str, Any], root: Path = CONTRACTS
         checks=tuple(Check(**c) for c in raw.get("checks", ())),
         max_length=raw.get("max_length"),
         every_day=raw.get("every_day", False),
+        needs=raw.get("needs"),
         code_version=str(raw.get("code_version", "1")),
         freshness=raw.get("freshness"),
         caveats=raw.get("caveats"),
         retention_=raw.get("retention"),
     )
     _check_retention(where, contract)
+    if contract.needs is not None and contract.needs not in reads:
+        raise ContractError(f"{where}: needs {contract.needs}, which it does not read")
     for used in (*contract.key, *contract.volatile, *contract.sort, *contract.measures.columns, *contract.measures.by):
         if used not in columns:
             raise ContractError(f"{where} names column {used!r} in key, volatile, sort or measures, but does not declare it")
@@ -282,6 +287,9 @@ def load(root: Path = CONTRACTS) -> dict[str, Contract]:
             raise ContractError(f"contracts read each other in a circle: {' -> '.join((*trail, name))}")
         if name not in found:
             raise ContractError(f"{trail[-1]} reads {name}, which has no contract")
+        needs = found[name].needs
+        if needs is not None and found[needs].kind != "derived":
+            raise ContractError(f"{name} needs {needs}, a {found[needs].kind}; a derived table is what it may need")
         for source in found[name].reads:
             if source != name:
                 visit(source, (*trail, name))

@@ -192,6 +192,8 @@ def _mismatch(tables: list[Contract], candidates: Entries, day: date, held: Any)
     """Why a question-day cannot stand beside the rest: it was computed from other rows than readers will have."""
     for contract in tables:
         entry = candidates[contract.name].get(day)
+        if entry is None and contract.needs is not None and held(contract.needs, day) is None:
+            continue
         inputs = entry.inputs if entry else {}
         for name in contract.reads:
             if name not in candidates:
