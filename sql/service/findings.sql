@@ -22,7 +22,10 @@ spikes as (
         max_by(threshold_amount, contracted_amount) as threshold,
         -- A key that serves several features is one's concern where that one makes most of the dearest hour.
         nullif(
-            max_by(case when 2 * top_feature_amount > contracted_amount then coalesce(top_feature, '') else '' end, contracted_amount),
+            max_by(
+                case when 2 * top_feature_amount > contracted_amount then coalesce(top_feature, '') else '' end,
+                contracted_amount
+            ),
             ''
         ) as feature
     from service.cost_spikes
@@ -369,7 +372,11 @@ all_found as (
         || cast(b.total as string) || ' bad in ' || cast(cast(b.long_window_min / 60 as integer) as string)
         || ' h, budget burns ' || cast(cast(b.burn_rate as decimal(38, 1)) as string) || ' x (promised '
         || cast(round(100 * s.target, 6) as string) || ' %)'
-        || case b.rules when 1 then '' when 2 then '; 1 more rule fires' else '; ' || cast(b.rules - 1 as string) || ' more rules fire' end as title,
+        || case b.rules
+            when 1 then ''
+            when 2 then '; 1 more rule fires'
+            else '; ' || cast(b.rules - 1 as string) || ' more rules fire'
+        end as title,
         b.feature,
         b.model,
         cast(null as string) as prompt_version,
