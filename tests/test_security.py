@@ -108,6 +108,7 @@ def test_what_is_safe_passes(source: str) -> None:
 
 PUT_TOGETHER = {
     ("assets/expectations.py", "named"): "days of a manifest, which are ISO dates",
+    ("assets/service/routing.py", "alert['alert_id']"): "a digest, in a query that a person may copy; none is run",
     ("resources/capture.py", "start"): "the marker of a bound parameter",
     ("resources/capture.py", "end"): "the marker of a bound parameter",
     ("resources/day_inputs.py", "start"): "a date's own text, in a SELECT that takes no parameters",

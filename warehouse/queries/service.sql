@@ -72,12 +72,12 @@ from service.routing_daily
 order by day desc, misrouting_amount desc nulls last;
 
 -- What did the safety filter stop, and what got past it?
-select day, feature, judged, pass_rate, blocks_per_1000, bypassed, labelled, false_positive_rate
+select day, feature, judged, pass_rate, output_pass_rate, blocks_per_1000, bypassed, labelled, false_positive_rate
 from service.safety_daily
 order by day desc, bypassed desc, feature;
 
 -- Which tools failed, or were called without leave?
-select day, feature, tool_name, calls, failure_rate, denied, undeclared, unapproved, latency_p95_ms
+select day, feature, tool_name, calls, failure_rate, denied, undeclared, unapproved, undecided, latency_p95_ms
 from service.tool_calls_daily
 order by day desc, unapproved desc, calls desc;
 
