@@ -34,6 +34,7 @@ from resources.notifier import Notifier
 from resources.notify_seed import NOTIFY_FILE, load_notify
 from resources.publishing import Publisher
 from resources.seed_yaml import SeedYamlError, read_seed
+from resources.terminal import one_line
 from resources.warehouse import define_inputs, scan
 from resources.warehouse_resource import WarehouseResource
 
@@ -173,7 +174,7 @@ class AlertDesk:
             if claimed is None:
                 break
             failpoint("alert.claimed")
-            title, body = routing.text_of(claimed)
+            title, body = routing.text_of(claimed, one_line)
             delivery = notifier.send(claimed.channel, claimed.severity, title, body)
             failpoint("alert.sent")
             self._note(routing.outcomes(claimed, delivery.act, delivery.note, self.now()))

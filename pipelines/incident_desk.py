@@ -10,6 +10,7 @@ from assets.release.deployments import newest_statements
 from assets.service.incidents import Incident, change, fold, open_incident_of, opening, similar
 from assets.service.postmortem import Known, draft
 from assets.service.routing import SENT_WITHIN
+from resources import terminal
 from resources.durable import write_atomically
 from resources.events import append, table_rows
 from resources.publishing import Publisher
@@ -128,7 +129,7 @@ class IncidentDesk:
         folder = self.store.state / "postmortems"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{incident_id}.md"
-        write_atomically(path, draft(incident, known).encode(), mode=0o600)
+        write_atomically(path, terminal.lines(draft(incident, known)).encode(), mode=0o600)
         return str(path)
 
     def _evidence(self, scope: Mapping[str, Any], window: tuple[datetime, datetime] | None) -> Row:

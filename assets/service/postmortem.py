@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assets.service.incidents import Incident
-from resources.terminal import one_line
 
 Row = Mapping[str, Any]
 _ACTS = {
@@ -146,7 +145,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return one_line(text).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _time(moment: datetime) -> str:

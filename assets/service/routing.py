@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from resources.terminal import one_line
-
 Row = dict[str, Any]
 
 SETTLED_AFTER = timedelta(minutes=5)
@@ -127,39 +125,42 @@ def entry(
     }  # fmt: skip
 
 
-def text_of(message: Message) -> tuple[str, str]:
-    """The title and the body of a message: what, whose, since when, where to look, how to answer. No words of users."""
+def text_of(message: Message, one_line: Callable[[str], str]) -> tuple[str, str]:
+    """The title and the body of a message: what, whose, since when, where to look, how to answer. No words of users.
+
+    `one_line` shows what ends a line, or gives orders, as its escape (resources/terminal.py).
+    """
+
+    def shown(text: str) -> str:
+        # Names of models and tenants are strangers' texts: nobody is called by them.
+        return one_line(text).replace("<!", "< !").replace("@", "(at)")
+
     first, more = message.alerts[0], len(message.alerts) - 1
-    title = f"[{message.severity}] {_shown(first['title'])}" + (f" (and {more} more)" if more else "")
+    title = f"[{message.severity}] {shown(first['title'])}" + (f" (and {more} more)" if more else "")
     parts = [f"{message.why}; you are the backup."] if message.why else []
-    return title, "\n\n".join([*parts, *(_paragraph(alert) for alert in message.alerts)])
+    return title, "\n\n".join([*parts, *(_paragraph(alert, shown) for alert in message.alerts)])
 
 
-def _paragraph(alert: Row) -> str:
+def _paragraph(alert: Row, shown: Callable[[str], str]) -> str:
     return "\n".join(
         (
-            f"{alert['severity']}: {_shown(alert['title'])}",
-            f"where: {_shown(alert['group_key'])}",
+            f"{alert['severity']}: {shown(alert['title'])}",
+            f"where: {shown(alert['group_key'])}",
             f"since: {alert['first_seen'].astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-            f"owner: {_shown(alert['owner'] or 'not declared')}",
-            f"runbook: {_shown(alert['runbook'])}",
-            f"evidence: {_evidence(alert)}",
+            f"owner: {shown(alert['owner'] or 'not declared')}",
+            f"runbook: {shown(alert['runbook'])}",
+            f"evidence: {_evidence(alert, shown)}",
             f"acknowledge: make ack ALERT={alert['alert_id'][:8]}",
         )
     )
 
 
-def _evidence(alert: Row) -> str:
+def _evidence(alert: Row, shown: Callable[[str], str]) -> str:
     """The query as it stands, or the one that yields it: a query that was altered to be shown would show other rows."""
     query = str(alert["evidence"])
-    if len(query) <= LONGEST_EVIDENCE and _shown(query) == query:
+    if len(query) <= LONGEST_EVIDENCE and shown(query) == query:
         return query
     return f"select evidence from service.alerts_now where alert_id = '{alert['alert_id']}'"
-
-
-def _shown(text: str) -> str:
-    # Names of models and tenants are strangers' texts: they end no line, give no orders, and nobody is called by them.
-    return one_line(text).replace("<!", "< !").replace("@", "(at)")
 
 
 Acts = Mapping[tuple[str, str | None], list[Row]]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.service import routing
+from resources.terminal import one_line
 
 NOW = datetime(2026, 11, 10, 3, tzinfo=UTC)
 
@@ -68,7 +69,7 @@ FORGED = "model @here\r\nrunbook: http://evil <!everyone>\x1b[31m\u2028owner: no
 
 
 def told(*alerts: dict[str, Any]) -> tuple[str, str]:
-    return routing.text_of(routing.Message("oncall", "page", "x", alerts, {a["alert_id"]: 1 for a in alerts}))
+    return routing.text_of(routing.Message("oncall", "page", "x", alerts, {a["alert_id"]: 1 for a in alerts}), one_line)
 
 
 def test_a_message_calls_nobody_by_a_strangers_name_and_a_stranger_writes_no_line_of_it() -> None:
@@ -100,13 +101,13 @@ def test_the_headline_of_a_group_is_its_worst_alert() -> None:
     ]
     [message] = routing.due_messages(alerts, [], later, lambda channel: True)
     assert [a["title"] for a in message.alerts] == ["a late leak", "a replayed burn", "slow", "older"]
-    assert routing.text_of(message)[0] == "[ticket] a late leak (and 3 more)"
+    assert routing.text_of(message, one_line)[0] == "[ticket] a late leak (and 3 more)"
     pages = [
         alert(alert_id="4", title="burst", last_seen=later),
         alert(alert_id="5", title="leak", cause_class="compliance"),
     ]
     first = routing.due_messages([*alerts, *pages], [], later, lambda channel: True)[0]
-    assert routing.text_of(first)[0] == "[page] leak (and 1 more)"
+    assert routing.text_of(first, one_line)[0] == "[page] leak (and 1 more)"
 
 
 def test_more_alerts_than_a_message_holds_are_further_messages() -> None:
