@@ -147,7 +147,7 @@ class PromptLoop(Incident):
     """
 
     size_is = "requests an hour"
-    found_by = ("prompt_loop",)
+    found_by = ("prompt_loop", "growing_prompt")
     may_wake = ("cost_spike", "truncation", "latency", *_BURNS)
     growth_tokens: int = 0
 
