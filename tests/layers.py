@@ -34,8 +34,6 @@ IMPURE_MODULES = (
     "duckdb", "deltalake", "dagster", "resources", "pathlib", "os", "io", "shutil", "tempfile", "subprocess", "socket",
     "time", "urllib", "requests", "httpx",
 )  # fmt: skip
-PURE_RESOURCES = ("resources.terminal",)
-"""Functions of text alone: how strangers' names are shown is one fact, for messages as for terminals."""
 IMPURE_CALLS = ("open", "*.read_text", "*.read_bytes", "*.write_text", "*.write_bytes")
 
 
@@ -53,7 +51,7 @@ def faults(path: str, source: str) -> list[str]:
             found.append(f"{root} is imported in {', '.join(ONLY_IN[root])} alone")
         if root in SLOW and at_top and layer != "trainers":
             found.append(f"{root} is slow: import it inside the function that needs it")
-        if pure and root in IMPURE_MODULES and not f"{name}.".startswith(tuple(f"{m}." for m in PURE_RESOURCES)):
+        if pure and root in IMPURE_MODULES:
             found.append(f"a pure file may not import {name}: take its result as an argument")
         if pure and root == "assets" and name.endswith(".assets"):
             found.append(f"a pure file may not import {name}")
