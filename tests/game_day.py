@@ -28,6 +28,8 @@ from simulator.traffic import simulate
 
 GRACE = timedelta(days=3)
 """The longest window of a burn rate: so long an incident may still be found after its end."""
+FOUND_WITHIN = timedelta(hours=6)
+"""After its end, a finding that begins later speaks of something else, though the long windows may still explain it."""
 EPISODE = timedelta(hours=24)
 """Findings of one fingerprint no further apart are one alarm, as service.alerts has it."""
 
@@ -116,7 +118,12 @@ def episodes(found: Sequence[Alarm], incidents: Sequence[Incident]) -> list[Alar
 
 def judged(incident: Incident, alarms: Sequence[Alarm]) -> Played:
     """When an incident was found, and by which of the rules that have to find it."""
-    right = [a for a in alarms if _overlaps(a, incident) and _is_one_of(a.rule, incident.found_by)]
+    found_by = incident.as_truth()["found_by"]
+    right = [
+        a
+        for a in alarms
+        if _overlaps(a, incident) and a.first_seen < incident.end + FOUND_WITHIN and _is_one_of(a.rule, found_by)
+    ]
     if not right:
         return Played(incident, None, None)
     first = min(right, key=lambda alarm: alarm.first_seen)
