@@ -57,12 +57,15 @@ ack: setup ## you look at an alert, so that it does not escalate: ALERT=5c57e844
 	@test -n "$(ALERT)" || { echo "usage: make ack ALERT=5c57e844 (make alerts names them)" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.alert $(ARGS) ack "$(ALERT)"
 
-outcome: setup ## what an alert turned out to be: ALERT=5c57e844 IS=incident, or IS=noise
-	@test -n "$(ALERT)" -a -n "$(IS)" || { echo "usage: make outcome ALERT=5c57e844 IS=incident (or noise)" >&2; exit 2; }
+outcome: setup ## what an alert turned out to be: ALERT=5c57e844 IS=incident, expected or noise
+	@test -n "$(ALERT)" -a -n "$(IS)" || { echo "usage: make outcome ALERT=5c57e844 IS=incident (or expected, or noise)" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.alert $(ARGS) outcome "$(ALERT)" "$(IS)"
 
 incident: setup ## write down what happens to an incident: ARGS="open --alert 5c57e844", "resolve 2026-11-10-1", "list" (docs/alerts.md)
 	@$(PY) -W ignore -m pipelines.incident $(ARGS)
+
+probe: setup ## ask the golden prompts of tonight that are not asked yet (seeds/probes.yml; ARGS=--check asks nothing)
+	@$(PY) -W ignore -m pipelines.probe $(ARGS)
 
 deployment: setup ## state a deployment: ARGS="start v13 --what 'shorter answers' --minutes 30", "finish v13", "list"
 	@$(PY) -W ignore -m pipelines.deployment $(ARGS)
@@ -78,4 +81,4 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident deployment nightly dev test proof check rotate-key check-source bench audit backup restore docs
+.PHONY: help setup alerts ack outcome incident probe deployment nightly dev test proof check rotate-key check-source bench audit backup restore docs

@@ -18,6 +18,7 @@ from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job
 from pipelines.clock import WallClock
 from pipelines.jobs import jobs
 from pipelines.maintain import maintain
+from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
 from pipelines.progress import progress
 from pipelines.retain import retain
 from pipelines.schedules import maintenance_schedule, nightly_schedule
@@ -26,11 +27,11 @@ from pipelines.settings import Settings
 from pipelines.validation import validation_sensor
 from resources.calendar import calendar
 from resources.contracts import contracts
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
-    """The warehouse and the clock that settings describe."""
+    """The warehouse, the clock and the embedder that settings describe."""
     return {
         "warehouse": WarehouseResource(
             data_dir=str(settings.data),
@@ -44,6 +45,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             settle_seconds=settings.settle_seconds,
             fixed_now=settings.fixed_now,
         ),
+        "embedder": EmbedderResource(model=settings.embedder),
     }
 
 
@@ -62,13 +64,14 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
             alerts_asset(promised),
+            probes_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), alerts_job(), maintain, retain],
-        schedules=[nightly_schedule(), maintenance_schedule()],
+        jobs=[*run_jobs.values(), alerts_job(), probe_job(), maintain, retain],
+        schedules=[nightly_schedule(), probe_schedule(), maintenance_schedule()],
         sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
-        resources=dict(resources or build_resources(Settings.from_environment())),
+        resources={"embedder": EmbedderResource(), **(resources or build_resources(Settings.from_environment()))},
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.
         executor=dg.in_process_executor,
     )

@@ -35,6 +35,8 @@ from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
 from pipelines.planner import Plan, make_plan
+from pipelines.probe_desk import ProbeDesk
+from pipelines.probe_runs import PROBE
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
@@ -45,6 +47,7 @@ from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
 from resources.landing_area import LandingError
 from resources.notify_seed import NotifyError
+from resources.probe_seed import ProbeSeedError
 from resources.process_mark import process_mark
 from resources.redaction_seed import RedactionError
 from resources.redaction_seed import load as redaction_rules
@@ -61,7 +64,7 @@ SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
     CalendarError, CaptureError, ContractError, DeploymentError, KeyringError, LandingError, NotifyError, PriceSeedError,
-    RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError,
+    ProbeSeedError, RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -106,6 +109,7 @@ class NightRun:
         load_holds(self.warehouse.seeds / "legal_holds.yml")
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
+        ProbeDesk.of(self.warehouse, self.clock).read_seed()
         AlertDesk.of(self.warehouse, self.clock).read_seeds(read_service_seeds(self.warehouse.seeds))
 
     def run(self, instance: dg.DagsterInstance) -> Night:
@@ -116,6 +120,7 @@ class NightRun:
         before = self._versions()
         self._wait_until_settled()
         self._land(instance)
+        self._probe(instance)
         self._compute(instance, runs)
         self._publish(instance)
         self._alert(instance)
@@ -157,6 +162,14 @@ class NightRun:
                     metadata = event.materialization.metadata
                     self.night.landed = {key: value.value for key, value in metadata.items()}
         self.night.seconds["land"] = time.perf_counter() - started
+
+    def _probe(self, instance: dg.DagsterInstance) -> None:
+        """Ask the golden prompts before what they say is computed. An endpoint that does not answer fails no night."""
+        started = time.perf_counter()
+        if ProbeDesk.of(self.warehouse, self.clock).is_due():
+            self.say("asking the golden prompts")
+            self._execute(PROBE, instance, {})
+            self.night.seconds["probe"] = time.perf_counter() - started
 
     def _compute(self, instance: dg.DagsterInstance, runs: Runs) -> None:
         started = time.perf_counter()

@@ -14,6 +14,7 @@ from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
+from pipelines.probe_runs import PROBE
 from resources.calendar import calendar
 from resources.contracts import Contract, ContractError, contracts
 from resources.warehouse_resource import WarehouseResource
@@ -111,7 +112,8 @@ def test_sql_that_reads_what_its_contract_does_not_say_is_refused(tmp_path: Path
 
 def test_each_table_is_made_by_one_of_the_jobs_of_a_night(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
-    made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in (LAND, COMPUTE, PUBLISH, ALERT)}
+    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE)
+    made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in jobs}
     assert set().union(*made.values()) == {asset_key(name) for name in ALL}
     assert sum(map(len, made.values())) == len(ALL)
     assert made[COMPUTE] == {asset_key(name) for name, contract in contracts().items() if contract.kind == "derived"}
