@@ -12,10 +12,13 @@ import numpy as np
 from simulator.catalogue import API_KEYS, ENVIRONMENTS, FEATURES, MODELS, TENANTS
 from simulator.chunk import ABSENT, CONVERSATION, REQUEST, TRACE, Chunk, make_ids, pick, pick_by, runs_of_equal
 from simulator.fragments import ATTRIBUTES, PROMPT_TEXTS, SYSTEM_TEXTS
-from simulator.shape import HOUR_MS, ChunkPlan, IntArray, day_start_ms, generator, tenant_weights
+from simulator.shape import HOUR_MS, ChunkPlan, FloatArray, IntArray, day_start_ms, generator, tenant_weights
 
 REQUESTS_PER_USER_DAY = 12
 """How many people a tenant has follows from its traffic; a few of them send most of it."""
+
+VOICE = ("topic", "language", "style", "prompt_permille", "answer_permille")
+"""What incidents say of a row's words: topic, language and style as codes, lengths as thousandths of the usual."""
 
 _FEATURE_WEIGHTS = np.array([[tenant.features.get(feature.name, 0.0) for feature in FEATURES] for tenant in TENANTS])
 _MODEL_WEIGHTS = np.array([[feature.models.get(model.name, 0.0) for model in MODELS] for feature in FEATURES])
@@ -33,15 +36,17 @@ _BATCH = np.array([feature.batch_share for feature in FEATURES])
 _ATTRIBUTE_GROUPS = len(ATTRIBUTES) // len(TENANTS)
 
 
-def draw_demand(seed: int, day: date, plan: ChunkPlan, requests_per_day: int) -> Chunk:
-    """The requests of one chunk, before any incident."""
+def draw_demand(
+    seed: int, day: date, plan: ChunkPlan, requests_per_day: int, volume: FloatArray | None = None
+) -> Chunk:
+    """The requests of one chunk, before any incident; `volume` multiplies each tenant's."""
     rng = generator(seed, day, 2, plan.number)
     count = plan.rows
     row = np.arange(plan.first_row, plan.first_row + count, dtype=np.int64)
     ts_ms = day_start_ms(day) + ((plan.row_hours + plan.hour_place) * HOUR_MS).astype(np.int64)
     ts_ms = np.minimum(ts_ms, day_start_ms(day) + (plan.row_hours + 1) * HOUR_MS - 1)
 
-    tenant = pick_by(rng, tenant_weights(day), plan.row_hours)
+    tenant = pick_by(rng, tenant_weights(day, volume), plan.row_hours)
     feature = pick_by(rng, _FEATURE_WEIGHTS, tenant)
     codes = {
         "tenant": tenant,
@@ -59,7 +64,7 @@ def draw_demand(seed: int, day: date, plan: ChunkPlan, requests_per_day: int) ->
     }
     codes["attributes"][rng.random(count) < 0.1] = ABSENT
     codes["is_punctual"] = np.full(count, ABSENT, dtype=np.int64)
-    for set_later in ("consent", "release", "is_unguarded", "repeats"):
+    for set_later in ("consent", "release", "is_unguarded", "repeats", *VOICE):
         codes[set_later] = np.full(count, ABSENT, dtype=np.int64)
     user = _draw_users(rng, tenant, requests_per_day)
     place_in_talk, talk_start = runs_of_equal(

@@ -19,13 +19,18 @@ import numpy as np
 from simulator import phrases
 from simulator.catalogue import FEATURES, MODELS, TENANT_CODES
 from simulator.chunk import ABSENT, Chunk
+from simulator.demand import VOICE
 from simulator.documents import Document, Fact, handbook
 from simulator.fragments import BLOCKED, FINISH_REASONS, OUTCOMES, RELEASES, prompt_version
+from simulator.languages import Language, languages
 from simulator.planted import KINDS, SECRETS, plant
 from simulator.tools import CALL_SHARE, draw_calls
+from simulator.voice import PLAIN, lengthened, styled
 from simulator.words import Label, Retrieved, ToolCall, Truth, Words
 
 _BOOK = handbook()
+TOPICS = _BOOK.topics
+LANGUAGES = tuple(languages())
 _BY_TOPIC = {topic: _BOOK.of(topic) for topic in _BOOK.topics}
 _FACTS = {topic: tuple(fact for document in _BY_TOPIC[topic] for fact in document.facts) for topic in _BOOK.topics}
 
@@ -58,6 +63,12 @@ def topic_weights(feature: int) -> list[float]:
 
 
 _TOPIC_WEIGHTS = [topic_weights(code) for code in range(len(FEATURES))]
+
+
+def topic_share(feature: int, topic: int) -> float:
+    """The share of a feature's requests that are about a topic, both as codes."""
+    weights = _TOPIC_WEIGHTS[feature]
+    return (weights[topic] - (weights[topic - 1] if topic else 0.0)) / weights[-1]
 
 
 def missed_share(day: date) -> float:
@@ -106,32 +117,51 @@ def draw_words(chunk: Chunk) -> list[Words]:
     rows = zip(
         codes["feature"].tolist(), codes["model"].tolist(), codes["outcome"].tolist(), codes["finish"].tolist(),
         chunk.ids["request"].tolist(), chunk.ids["conversation"].tolist(), chunk.whole["conversation_turn"].tolist(),
-        codes["release"].tolist(), codes["is_unguarded"].tolist(), codes["repeats"].tolist(), strict=True,
+        codes["release"].tolist(), codes["is_unguarded"].tolist(), codes["repeats"].tolist(),
+        zip(*(codes[name].tolist() for name in VOICE), strict=True), strict=True,
     )  # fmt: skip
     systems = {
         (code, release): phrases.system_prompt(feature.name, prompt_version(chunk.day, code, release))
         for code, feature in enumerate(FEATURES)
         for release in RELEASES
     }
-    for feature, model, outcome, finish, request, talk, turn, release, unguarded, repeats in rows:
+    for feature, model, outcome, finish, request, talk, turn, release, unguarded, repeats, voice in rows:
         # What is repeated is drawn from the loop's own number, the same words again and again.
         rng = random.Random(request if repeats == ABSENT else repeats)
         history = talks.setdefault(talk, []) if turn > 0 else []
         topic = topics.get(talk) if history and rng.random() < _SAME_TOPIC else None
         topic = topic or rng.choices(_BOOK.topics, cum_weights=_TOPIC_WEIGHTS[feature])[0]
         topics[talk] = topic
+        # Drawn all the same: a conversation that stays as it was takes the turns that it took.
+        forced, language, style, prompt_permille, answer_permille = voice
+        topic = TOPICS[forced] if forced >= 0 else topic
         draw = _Draw(rng, chunk.day, FEATURES[feature].name, MODELS[model].name, f"{request:016x}")
         draw.is_unguarded = unguarded == 1
+        draw.language = languages()[LANGUAGES[language]] if language >= 0 else None
         error = "blocked" if outcome == BLOCKED else OUTCOMES[outcome][1]
         system = systems[feature, max(release, 0)]
         words = draw.words(system, topic, error, FINISH_REASONS[finish] if finish >= 0 else None)
         if repeats == ABSENT and not draw.is_unguarded:
             words = draw.planted(words)
+        words = _voiced(words, request, max(style, PLAIN), prompt_permille, answer_permille)
         words = replace(words, history=tuple(history))
         if turn > 0 and words.output is not None:
             history.append((words.prompt, words.output))
         made.append(words)
     return made
+
+
+def _voiced(words: Words, request: int, style: int, prompt_permille: int, answer_permille: int) -> Words:
+    """The same, said in another style or at greater length."""
+    rng = random.Random(request ^ 0x701CE)
+    prompt, output = words.prompt, words.output
+    if prompt_permille > 1000:
+        prompt = lengthened(prompt, prompt_permille / 1000, rng)
+    if output is not None:
+        output = styled(output, style, rng)
+        if answer_permille > 1000:
+            output = lengthened(output, answer_permille / 1000, rng)
+    return words if (prompt, output) == (words.prompt, words.output) else replace(words, prompt=prompt, output=output)
 
 
 class _Draw:
@@ -141,6 +171,8 @@ class _Draw:
         self.rng, self.day, self.feature, self.model, self.request = rng, day, feature, model, request
         self.is_unguarded = False
         """The filters are out of order: an attack, and it gets what it wants."""
+        self.language: Language | None = None
+        """What a customer speaks who does not speak English."""
 
     def words(self, system: str, topic: str, error: str | None, finish: str | None) -> Words:
         """`error`: the outcome's error code, or `blocked`. Some outcomes have no answer, some a broken one."""
@@ -163,9 +195,10 @@ class _Draw:
 
     def _talk(self, system: str, topic: str) -> Words:
         """A question to the handbook, spoken or written, with documents where the feature searches."""
-        rng = self.rng
+        rng, spoken = self.rng, self.language
         searches = self.feature == "doc_search"
-        fact = None if rng.random() < _GAP_SHARE else rng.choice(_FACTS[topic])
+        facts = spoken.facts if spoken else _FACTS
+        fact = None if not spoken and rng.random() < _GAP_SHARE else rng.choice(facts[topic])
         question = fact.question if fact else rng.choice(_BOOK.gaps[topic])
         retrieved = self._retrieve(topic, fact) if searches else ()
         rank = next((r.rank for r in retrieved if fact and r.document.id == fact.document_id), None)
@@ -173,7 +206,11 @@ class _Draw:
         attack = None
         if (self.feature != "voice_agent" and rng.random() < _ATTACK_SHARE) or self.is_unguarded:
             attack = rng.choice(tuple(phrases.ATTACKS))
-        prompt = rng.choice(phrases.OPENINGS) + question + rng.choice(phrases.CLOSINGS)
+        if spoken:
+            around = (rng.choice(spoken.phrases[kind]) for kind in ("opening", "closing"))
+            prompt = f" {question} ".join(around).strip()
+        else:
+            prompt = rng.choice(phrases.OPENINGS) + question + rng.choice(phrases.CLOSINGS)
         if self.feature == "support_chat" and rng.random() < _THREAD_SHARE:
             thread = "\n\n".join(document.text for document in rng.choices(_BOOK.documents, k=12))
             prompt = phrases.FORWARDED.format(thread, question)
@@ -193,11 +230,14 @@ class _Draw:
             truth = Truth("hallucinated", kind, document_id, rank, probability, fact.sentence if fact else None)
         elif fact is None or is_missed or lot > 1 - _REFUSED_SHARE:
             truth = Truth("refused", None, document_id, rank, probability, fact.sentence if fact else None)
-            return Words("", (), "", rng.choice(phrases.REFUSALS), _uncited(retrieved), truth=truth)
+            refusals = self.language.phrases["refusal"] if self.language else phrases.REFUSALS
+            return Words("", (), "", rng.choice(refusals), _uncited(retrieved), truth=truth)
         else:
             text, truth = fact.sentence, Truth("grounded", None, document_id, rank, probability, fact.sentence)
         cites = retrieved[0].document.id if retrieved and rank is None else document_id
-        if self.feature == "voice_agent":
+        if self.language:
+            output = rng.choice(self.language.phrases["answer"]).format(text)
+        elif self.feature == "voice_agent":
             output = rng.choice(phrases.SPOKEN).format(text)
         elif retrieved and rng.random() < 0.8:
             output = rng.choice(phrases.CITED).format(text, cites)
@@ -212,7 +252,8 @@ class _Draw:
         if is_claimed:
             return "unanswerable", fact.sentence
         if rng.random() < 0.25:
-            return "unsupported_claim", f"{fact.sentence} {rng.choice(phrases.UNSUPPORTED)}"
+            claims = self.language.phrases["unsupported"] if self.language else phrases.UNSUPPORTED
+            return "unsupported_claim", f"{fact.sentence} {rng.choice(claims)}"
         other = _another_number(rng, fact.value)
         if other is not None:
             return "changed_number", fact.sentence.replace(fact.value, other)

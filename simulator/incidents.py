@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -38,6 +38,8 @@ class Incident:
     """
 
     size_is: ClassVar[str] = "factor"
+    needs_texts: ClassVar[bool] = False
+    """It shows in words alone."""
     brings: ClassVar[str] = ""
     found_by: ClassVar[tuple[str, ...]] = ()
     may_wake: ClassVar[tuple[str, ...]] = ()
@@ -60,11 +62,15 @@ class Incident:
             rows &= np.isin(chunk.codes[column], names[value])
         return rows
 
-    def lot(self, chunk: Chunk) -> FloatArray:
-        """A number in [0, 1) for each row: its own for this incident, whatever chunk the row is in."""
+    def lot(self, chunk: Chunk, of: str = "request") -> FloatArray:
+        """A number in [0, 1) for each row's id `of`: its own for this incident, whatever chunk the row is in."""
         salt = np.uint64(crc32(self.name.encode()) << 17)
-        drawn: FloatArray = (chunk.ids["request"] ^ salt) % np.uint64(1_000_003) / 1_000_003.0
+        drawn: FloatArray = (chunk.ids[of] ^ salt) % np.uint64(1_000_003) / 1_000_003.0
         return drawn
+
+    def volume(self, seed: int, day: date) -> FloatArray | None:
+        """What each tenant's requests of the day are multiplied by; None for as many as there were."""
+        return None
 
     def requests_on_top(self, seed: int, chunk: Chunk) -> Chunk | None:
         """More requests than were drawn, of the same stretch of time as the chunk; None for no more."""
@@ -72,6 +78,10 @@ class Incident:
 
     def change_demand(self, chunk: Chunk, rows: BoolArray) -> None:
         """Change what is asked, in place."""
+
+    def change_demand_of(self, seed: int, chunk: Chunk, rows: BoolArray) -> None:
+        """The same, for an incident with chance of its own."""
+        self.change_demand(chunk, rows)
 
     def change_outcome(self, chunk: Chunk, rows: BoolArray) -> BoolArray:
         """Change what became of it, in place; returns the rows that this incident touched after all."""

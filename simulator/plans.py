@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Literal, get_args
 
+from simulator.drift_incidents import LanguageSwitch, LengthShift, NewPromptVersion, ProviderSwitch, TopicSurge
 from simulator.incidents import Incident, NewModel, PriceChange, TokenSpike
+from simulator.seasons import Season
 from simulator.service_incidents import (
     DeployWindow,
     ErrorBurst,
@@ -24,6 +26,8 @@ Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = get_args(Size)
 QUIET_DAYS, DAYS_APART = 14, 3
 """Of a service plan: days before the first incident, for rules that look back, and from one incident to the next."""
+REFERENCE_DAYS, DRIFTS_APART, DRIFT_DAYS = 56, 7, 4
+"""Of a drift plan: likewise, and how long a drift lasts."""
 
 
 def quiet_plan(first_day: date, days: int) -> tuple[Incident, ...]:
@@ -78,12 +82,42 @@ def service_plan(first_day: date, days: int, size: Size = "medium") -> tuple[Inc
     )
 
 
+def calm_plan(first_day: date, days: int) -> tuple[Incident, ...]:
+    """Nothing happens, as in life: days differ, two are holidays, months end, some customers speak other languages."""
+    begin, end = _at(first_day, 0), _at(first_day, days)
+    holidays = tuple(first_day + timedelta(days=int(days * share)) for share in (0.35, 0.8))
+    speakers = {"german": ("brightwater-bank", "de", 0.3), "spanish": ("larkspur-retail", "es", 0.12)}
+    spoken = (
+        LanguageSwitch(f"{name}-speakers", begin, end, {"tenant": tenant}, share, language=code, is_usual=True)
+        for name, (tenant, code, share) in speakers.items()
+    )
+    return (Season("seasons", begin, end, {}, 0.1, holidays=holidays), *spoken)
+
+
+def drift_plan(first_day: date, days: int, size: Size = "medium") -> tuple[Incident, ...]:
+    """A calm world in which, after eight weeks of reference, something drifts for four days every week, kind after kind.
+
+    When all kinds have had their turn they come again, elsewhere. Raises ValueError where the days are too few for each
+    kind to come once.
+    """
+    if days < REFERENCE_DAYS + DRIFTS_APART * len(_DRIFTS):
+        raise ValueError(f"a drift plan takes {REFERENCE_DAYS + DRIFTS_APART * len(_DRIFTS)} days or more, not {days}")
+    place = SIZES.index(size)
+    drifts = (
+        _DRIFTS[number % len(_DRIFTS)](_at(first_day, day), number // len(_DRIFTS), place)
+        for number, day in enumerate(range(REFERENCE_DAYS, days - DRIFTS_APART + 1, DRIFTS_APART))
+    )
+    return (*calm_plan(first_day, days), *drifts)
+
+
 PLANS: dict[str, Callable[[Size], Plan]] = {
     "default": lambda size: default_plan,
     "service": lambda size: partial(service_plan, size=size),
+    "drift": lambda size: partial(drift_plan, size=size),
     "quiet": lambda size: quiet_plan,
+    "calm": lambda size: calm_plan,
 }
-"""Plans by the name that the command line knows; only the service plan has sizes."""
+"""Plans by the name that the command line knows; only those of service and drift have sizes."""
 
 _MODELS = ("claude-haiku-4-5", "gpt-4o-mini", "gemini-2.5-flash")
 _PROVIDERS = ("anthropic", "google", "openai")
@@ -92,11 +126,20 @@ _TALKS = ("support_chat", "doc_search")
 _DEPLOYED = ("support_chat", "code_assist", "doc_search")
 _ROUTED = (("support_chat", "gpt-4o"), ("doc_search", "gemini-2.5-pro"))
 _CALLERS = tuple(f"key-{caller}" for caller in ("kestrel-software-1", "larkspur-retail-2", "brightwater-bank-1"))
+_DEAR_CALLERS = ("key-kestrel-software-1", "key-kestrel-software-2")
+"""Whose prompts cost enough to be missed: a spike of the others stays far below a dollar an hour."""
+_SURGES = (("support_chat", "warranty"), ("doc_search", "garden"), ("voice_agent", "stores"))
+_SPEAKERS = (("doc_search", "fr"), ("support_chat", "de"), ("doc_search", "es"))
+_LONGER: tuple[tuple[str, Literal["prompt", "answer"]], ...] = (
+    ("summaries", "prompt"), ("code_assist", "answer"), ("support_chat", "prompt"),
+)  # fmt: skip
+_SWITCHED = ("gemini-2.5-flash", "gpt-4o-mini", "claude-sonnet-4-5")
+_REWRITTEN = ("code_assist", "support_chat", "doc_search")
 
 
 def _latency(day: datetime, turn: int, size: int) -> Incident:
     scope = {"request_model": _MODELS[turn % len(_MODELS)]}
-    return LatencyRegression(f"latency-{turn}", *_hours(day, 10, 8), scope, (1.3, 2.0, 4.0)[size])
+    return LatencyRegression(f"latency-{turn}", *_hours(day, 10, 8), scope, (1.3, 2.0, 8.0)[size])
 
 
 def _errors(day: datetime, turn: int, size: int) -> Incident:
@@ -139,14 +182,42 @@ def _deployment(day: datetime, turn: int, size: int) -> Incident:
 
 
 def _spike(day: datetime, turn: int, size: int) -> Incident:
-    scope = {"api_key_id": _CALLERS[turn % len(_CALLERS)]}
+    # An office: on a Sunday thirteen requests are no spike.
+    day += timedelta(days=(7 - day.weekday()) % 7 if day.weekday() >= 5 else 0)
+    scope = {"api_key_id": _DEAR_CALLERS[turn % len(_DEAR_CALLERS)]}
     return TokenSpike(f"spike-{turn}", *_hours(day, 13, 8), scope, (2.0, 6.0, 15.0)[size])
+
+
+def _surge(day: datetime, turn: int, size: int) -> Incident:
+    feature, topic = _SURGES[turn % len(_SURGES)]
+    return TopicSurge(f"surge-{turn}", *_days(day), {"feature": feature}, (0.03, 0.1, 0.25)[size], topic=topic)
+
+
+def _language(day: datetime, turn: int, size: int) -> Incident:
+    feature, code = _SPEAKERS[turn % len(_SPEAKERS)]
+    return LanguageSwitch(f"language-{turn}", *_days(day), {"feature": feature}, (0.02, 0.1, 0.3)[size], language=code)
+
+
+def _length(day: datetime, turn: int, size: int) -> Incident:
+    feature, part = _LONGER[turn % len(_LONGER)]
+    return LengthShift(f"length-{turn}", *_days(day), {"feature": feature}, (0.05, 0.3, 0.8)[size], part=part)
+
+
+def _provider(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"request_model": _SWITCHED[turn % len(_SWITCHED)]}
+    return ProviderSwitch(f"provider-{turn}", *_days(day), scope, (0.95, 0.75, 0.5)[size])
+
+
+def _prompt(day: datetime, turn: int, size: int) -> Incident:
+    scope = {"feature": _REWRITTEN[turn % len(_REWRITTEN)]}
+    return NewPromptVersion(f"prompt-{turn}", *_days(day), scope, (1.05, 1.4, 2.0)[size])
 
 
 _KINDS: tuple[Callable[[datetime, int, int], Incident], ...] = (
     _latency, _errors, _truncation, _misrouting, _bypass, _backlog, _loop, _growth, _deployment, _spike,
 )  # fmt: skip
 """A kind makes an incident of (its day, how often the kind was there before, 0 | 1 | 2 for its size)."""
+_DRIFTS: tuple[Callable[[datetime, int, int], Incident], ...] = (_surge, _language, _length, _provider, _prompt)
 
 
 def _at(first_day: date, days: int, hour: int = 0) -> datetime:
@@ -155,3 +226,7 @@ def _at(first_day: date, days: int, hour: int = 0) -> datetime:
 
 def _hours(day: datetime, hour: int, hours: int) -> tuple[datetime, datetime]:
     return day + timedelta(hours=hour), day + timedelta(hours=hour + hours)
+
+
+def _days(day: datetime) -> tuple[datetime, datetime]:
+    return day, day + timedelta(days=DRIFT_DAYS)

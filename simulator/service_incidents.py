@@ -217,6 +217,11 @@ class DeployWindow(Incident):
         """The version that is deployed."""
         return prompt_version(self.start.date(), FEATURE_CODES[self.scope["feature"]], 1)
 
+    @property
+    def declared_until(self) -> datetime:
+        """When the declared window ends."""
+        return self.end
+
     def touches(self, chunk: Chunk) -> BoolArray:
         """What runs on the version, for as long as it lasts."""
         if prompt_version(chunk.day, FEATURE_CODES[self.scope["feature"]], 1) != self.prompt_version:
@@ -240,7 +245,7 @@ class DeployWindow(Incident):
         feature = self.scope["feature"]
         fields = {
             "starts_at": _instant(self.start),
-            "ends_at": _instant(self.end),
+            "ends_at": _instant(self.declared_until),
             "feature": feature,
             "prompt_version": self.prompt_version,
             "what": "a new version of the prompt",

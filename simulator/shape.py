@@ -65,27 +65,33 @@ class ChunkPlan:
         return len(self.row_hours)
 
 
-def tenant_weights(day: date) -> FloatArray:
-    """(UTC hour, tenant) -> probability that a request of that hour is the tenant's."""
-    rates: FloatArray = _RATES[day.weekday()].T
+def tenant_weights(day: date, volume: FloatArray | None = None) -> FloatArray:
+    """(UTC hour, tenant) -> probability that a request of that hour is the tenant's; `volume`: factors by tenant."""
+    rates: FloatArray = _rates(day, volume).T
     weights: FloatArray = rates / rates.sum(axis=1, keepdims=True)
     return weights
 
 
-def hourly_requests(seed: int, day: date, requests_per_day: int) -> IntArray:
+def _rates(day: date, volume: FloatArray | None) -> FloatArray:
+    """(tenant, UTC hour) -> share of an average day's requests."""
+    rates: FloatArray = _RATES[day.weekday()]
+    return rates if volume is None else rates * volume[:, None]
+
+
+def hourly_requests(seed: int, day: date, requests_per_day: int, volume: FloatArray | None = None) -> IntArray:
     """Requests of each UTC hour: the shape, times an hour's luck, times chance."""
     rng = generator(seed, day, 0)
-    expected = _RATES[day.weekday()].sum(axis=0) * requests_per_day
+    expected = _rates(day, volume).sum(axis=0) * requests_per_day
     luck = rng.gamma(120.0, 1 / 120.0, HOURS)
     counts: IntArray = rng.poisson(expected * luck).astype(np.int64)
     return counts
 
 
 def chunk_plans(
-    seed: int, day: date, requests_per_day: int, files_per_day: int, chunk_rows: int
+    seed: int, day: date, requests_per_day: int, files_per_day: int, chunk_rows: int, volume: FloatArray | None = None
 ) -> Iterator[ChunkPlan]:
     """Cut a day into chunks of at most `chunk_rows` rows that stay inside one file and one day."""
-    counts = hourly_requests(seed, day, requests_per_day)
+    counts = hourly_requests(seed, day, requests_per_day, volume)
     hours_per_part = HOURS // files_per_day
     ends = np.cumsum(counts)
     starts = ends - counts

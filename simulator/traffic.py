@@ -28,7 +28,7 @@ from simulator.incidents import SEED_EXAMPLES, Incident
 from simulator.known import Known
 from simulator.outcome import draw_outcome
 from simulator.plans import Plan, default_plan
-from simulator.shape import HOURS, ChunkPlan, chunk_plans, generator
+from simulator.shape import HOURS, ChunkPlan, FloatArray, chunk_plans, generator
 from simulator.sources import GATEWAY, Source, logged_twice, route, wanted
 from simulator.truth import Ledger, Tally, malformed, write_truth
 
@@ -66,8 +66,9 @@ class World:
 
     def chunks(self, day: date, touched: Counter[str]) -> Iterator[tuple[ChunkPlan, Chunk]]:
         """A day's requests in time order; `touched` counts each incident's."""
-        for plan in chunk_plans(self.seed, day, self.requests_per_day, self.files_per_day, CHUNK_ROWS):
-            chunk = draw_demand(self.seed, day, plan, self.requests_per_day)
+        volume = self._volume(day)
+        for plan in chunk_plans(self.seed, day, self.requests_per_day, self.files_per_day, CHUNK_ROWS, volume):
+            chunk = draw_demand(self.seed, day, plan, self.requests_per_day, volume)
             on_top = []
             for number, incident in enumerate(self.incidents):
                 more = incident.requests_on_top(self.seed, chunk)
@@ -79,7 +80,7 @@ class World:
             for incident in self.incidents:
                 rows = incident.touches(chunk)
                 if rows.any():
-                    incident.change_demand(chunk, rows)
+                    incident.change_demand_of(self.seed, chunk, rows)
                     hits.append((incident, rows))
             self._draw(chunk, plan)
             for incident, rows in hits:
@@ -90,6 +91,10 @@ class World:
             if self.texts:
                 say(chunk, generator(self.seed, day, 7, plan.number))
             yield plan, chunk
+
+    def _volume(self, day: date) -> FloatArray | None:
+        factors = [found for incident in self.incidents if (found := incident.volume(self.seed, day)) is not None]
+        return np.prod(factors, axis=0) if factors else None
 
     def _draw(self, chunk: Chunk, plan: ChunkPlan, *stream: int) -> None:
         draw_outcome(chunk, generator(self.seed, chunk.day, 3, plan.number, *stream))
@@ -165,6 +170,8 @@ def simulate(
     plan = incidents(begin, horizon) if callable(incidents) else tuple(incidents)
     if len({incident.name for incident in plan}) < len(plan):
         raise ValueError("two incidents have the same name; the truth counts by name")
+    if not texts and (wordy := [incident.name for incident in plan if incident.needs_texts]):
+        raise ValueError(f"{', '.join(wordy)}: seen in words alone; simulate with texts")
     gateway = replace(GATEWAY, name=source)
     world = World(
         seed, requests_per_day, begin, horizon, plan, dirt or Dirt(), files_per_day, texts, gateway, wanted(others)
