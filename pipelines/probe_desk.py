@@ -178,7 +178,7 @@ class ProbeDesk:
         def store() -> None:
             append(self.store, PROBES, lambda _: waiting)
             waiting.clear()
-            failpoint("probes.stored")
+            failpoint("probe.stored")
 
         def keep(row: Row) -> None:
             waiting.append(row)

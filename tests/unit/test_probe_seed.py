@@ -95,7 +95,7 @@ def test_a_prompt_that_cannot_be_asked_is_refused(tmp_path: Path, prompts: Any, 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / PROBES_FILE
-    for text, said in (("- a\n", "is a mapping of endpoints and prompts"), ("a: [", "is not YAML"), ("x: {}", "nothing else")):
+    for text, said in (("- a\n", "is a mapping of endpoints"), ("a: [", "is not YAML"), ("x: {}", "nothing else")):
         path.write_text(text)
         with pytest.raises(ProbeSeedError, match=said):
             load_probes(path)
