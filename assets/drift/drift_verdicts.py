@@ -48,7 +48,7 @@ def drift_verdicts(
     alarms = drift_tests.filter((pl.col("day") == day) & pl.col("is_alarm")).sort(KEY)
     if alarms.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    seen = _counted(requests, features)
+    seen = counted(requests, features)
     rows = []
     for alarm in alarms.iter_rows(named=True):
         since = _since(alarm, drift_tests)
@@ -68,7 +68,7 @@ def drift_verdicts(
     return pl.DataFrame([{name: row[name] for name in _SCHEMA} for row in rows], schema=_SCHEMA)
 
 
-def _counted(requests: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
+def counted(requests: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
     """The requests that drift.profiles counts, in an order that is the same each time and says nothing."""
     of_feature = pl.col("environments").is_null() | pl.col("environment").is_in(pl.col("environments").str.split(","))
     return (

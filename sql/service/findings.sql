@@ -335,6 +335,30 @@ burning as (
     from episodes
 ),
 
+-- drift.changes has put the verdicts together: the first of each change names it, and its evidence shows the others.
+drifting as (
+    select
+        'drift.' || change_family as rule,
+        'ticket' as severity,
+        ticket as title,
+        case when segment_kind = 'feature' and segment <> '(others)' then segment end as feature,
+        case when segment_kind = 'model' and segment <> '(others)' then segment end as model,
+        case when segment_kind = 'tenant' and segment <> '(others)' then segment end as tenant,
+        change_id as subject,
+        cause_class,
+        component,
+        cast(change_since_day as timestamp with time zone) as first_seen,
+        n,
+        effect as value,
+        floor as threshold,
+        -- Standard deviations; else a distance, or a share.
+        case when family = 'numeric' then 'sd' else '1' end as unit,
+        'select * from drift.changes where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('change_id', change_id) || ' order by place' as evidence
+    from drift.changes
+    where place = 1
+),
+
 all_found as (
     select
         rule,
@@ -362,6 +386,7 @@ all_found as (
         -- Whose feature a spike is says nothing of whether it is the same.
         rule as rule_part,
         case when rule <> 'cost_spike' then feature end as feature_part,
+        tenant as tenant_part,
         subject
     from found
     union all
@@ -399,11 +424,41 @@ all_found as (
         cast(null as string) as model_part,
         'burn_rate' as rule_part,
         b.feature as feature_part,
+        cast(null as string) as tenant_part,
         case when b.was_page = 1 then 'page' else '' end as subject
     from burning as b
     inner join service.slos as s
         on s.slo = b.slo and s.feature = b.feature
     where b.day = cast($day as date)
+    union all
+    select
+        rule,
+        severity,
+        title,
+        feature,
+        model,
+        cast(null as string) as prompt_version,
+        tenant,
+        cast(null as string) as api_key_token,
+        cast(null as string) as slo,
+        cause_class,
+        component,
+        first_seen,
+        cast(cast($day as date) as timestamp with time zone) + interval '1' day as last_seen,
+        n,
+        value,
+        threshold,
+        unit,
+        'docs/runbooks/drift.md' as runbook,
+        evidence,
+        false as is_replayed_rule,
+        -- The change has one name, whoever names it tonight.
+        cast(null as string) as model_part,
+        'drift' as rule_part,
+        cast(null as string) as feature_part,
+        cast(null as string) as tenant_part,
+        subject
+    from drifting
 )
 
 select
@@ -412,7 +467,7 @@ select
         rule_part || '|' || replace(replace(coalesce(slo, ''), '%', '%25'), '|', '%7C')
         || '|' || replace(replace(coalesce(feature_part, ''), '%', '%25'), '|', '%7C')
         || '|' || replace(replace(coalesce(model_part, ''), '%', '%25'), '|', '%7C')
-        || '|' || replace(replace(coalesce(tenant, ''), '%', '%25'), '|', '%7C')
+        || '|' || replace(replace(coalesce(tenant_part, ''), '%', '%25'), '|', '%7C')
         || '|' || replace(replace(subject, '%', '%25'), '|', '%7C') as string
     ) as fingerprint,
     cast(rule as string) as rule,
