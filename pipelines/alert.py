@@ -1,4 +1,4 @@
-"""`make alerts`, `make ack ALERT=...`, `make outcome ALERT=... IS=incident|noise`: what is open, and what people answer.
+"""`make alerts`, `make ack ALERT=...`, `make outcome ALERT=... IS=noise`: what is open, and what people answer.
 
 Exit status 2: nothing was written down, and the message says why. docs/alerts.md says when to use which.
 """
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     acknowledging.add_argument("alert", help="its name, or how it begins")
     judging = acts.add_parser("outcome", help="what it turned out to be")
     judging.add_argument("alert", help="its name, or how it begins")
-    judging.add_argument("outcome", choices=["incident", "noise"])
+    judging.add_argument("outcome", choices=["incident", "expected", "noise"])
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_environment()

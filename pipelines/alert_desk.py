@@ -221,7 +221,7 @@ class AlertDesk:
         return rows[0] if rows else None
 
     def judge(self, name: str, outcome: str, actor: str, note: str | None = None) -> Row | None:
-        """Write down what an alert was: incident or noise; None where that is what was said last."""
+        """Write down what an alert was: incident, expected or noise; None where that is what was said last."""
         alert = self.find(name)
         rows = append(self.store, LOG, lambda log: routing.outcome_entries(alert, log, outcome, actor, note, self.now()))
         return rows[0] if rows else None

@@ -22,7 +22,7 @@ from resources.table_store import arrow_schema
 NOW = "2026-11-10T03:00:00"
 SERVICE = (
     ALERTS, LOG, INCIDENTS, DEPLOYMENTS, "service.owners", "service.features", "service.alerts_now",
-    "service.alert_precision", "service.incidents_now", "release.deployments_now",
+    "service.incidents_now", "release.deployments_now",
 )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def test_alerts_are_listed_answered_and_judged(house: AlertHouse, capsys: pytest
     name = next(a["alert_id"] for a in house.rows(ALERTS) if a["feature"] == "chat")
     assert alert.main(["--actor", "ada", "ack", name[:8]]) == 0
     assert alert.main(["ack", name[:8]]) == 0
-    assert alert.main(["outcome", name[:8], "noise"]) == 0
+    assert alert.main(["outcome", name[:8], "expected"]) == 0
     assert "as it was before" in capsys.readouterr().out
     assert alert.main(["list"]) == 0
     assert name[:8] not in capsys.readouterr().out

@@ -88,6 +88,6 @@ where state in ('open', 'acknowledged')
 order by severity, first_seen;
 
 -- Which rules are worth waking for?
-select rule, severity, alerts, n, precision, low, high
+select rule, severity, status, alerts, n, precision, low, high
 from service.alert_precision
 order by n desc, rule;
