@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from pipelines.event_log import open_instance
 from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
@@ -111,7 +112,7 @@ class Settings:
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """The Dagster instance; its tables are made by one process at a time."""
         with self.lock():
-            instance = dg.DagsterInstance.get()
+            instance = open_instance(os.environ["DAGSTER_HOME"])
             instance.get_runs_count()
         with instance:
             yield instance

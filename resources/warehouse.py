@@ -193,7 +193,9 @@ def stage_query(con: Connection, contract: Contract, sql: str, parameters: Mappi
     order = ", ".join(f"{c} nulls last" for c in contract.sort)
     body = sql.rstrip().rstrip(";")
     query = f"select {columns} from (\n{body}\n) as computed" + (f" order by {order}" if order else "")
-    con.sql(query, params=parameters_of(sql, parameters)).write_parquet(str(target), compression="zstd")
+    # One statement: a relation is planned once to know its columns, and once more to be written.
+    copy = f"copy ({query}) to {literal(str(target))} (format parquet, compression zstd)"
+    con.execute(copy, parameters_of(sql, parameters))
 
 
 def staged_rows(contract: Contract, path: Path) -> pa.RecordBatchReader:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -260,13 +261,18 @@ def class_rates(price: ModelPrice) -> dict[str, TierRates]:
     starts = _tier_starts(price)
     edges = [0, *(start + 1 for start in starts), NO_TOKEN_LIMIT]
     found: dict[str, TierRates] = {}
+
+    @cache
+    def cost_of_input(tokens: int) -> Decimal:
+        return _total(price, _input_usage(tokens))
+
     for charge_class in TOKEN_CLASSES:
         if not _is_priced(price, charge_class):
             continue
         tiers: list[tuple[int, int, Decimal]] = []
         for tier_from, tier_to in pairwise(edges):
             total_input = tier_to - 1 if tier_to != NO_TOKEN_LIMIT else max(tier_from, _MILLION)
-            per_million = rate(_rate_at(price, charge_class, total_input))
+            per_million = rate(_rate_at(price, charge_class, total_input, cost_of_input))
             if tiers and tiers[-1][2] == per_million:
                 tiers[-1] = (tiers[-1][0], tier_to, per_million)
             else:
@@ -286,14 +292,15 @@ def _tier_starts(price: ModelPrice) -> list[int]:
     return sorted({tier.start for value in tiered.values() for tier in value.tiers})
 
 
-def _rate_at(price: ModelPrice, charge_class: str, total_input: int) -> Decimal:
+def _rate_at(price: ModelPrice, charge_class: str, total_input: int, cost_of_input: Callable[[int], Decimal]) -> Decimal:
     """Rate per million of one class for a request of `total_input` input tokens, by two calls of the calculator."""
-    if charge_class in INPUT_CLASSES:
-        tokens, beside = total_input, {}
-    else:
-        tokens, beside = _MILLION, usage_of({"uncached_input": total_input})
-    with_class = _total(price, beside | usage_of({charge_class: tokens}))
-    return (with_class - _total(price, beside)) * _MILLION / tokens
+    tokens, beside = (total_input, 0) if charge_class in INPUT_CLASSES else (_MILLION, total_input)
+    with_class = _total(price, _input_usage(beside) | usage_of({charge_class: tokens}))
+    return (with_class - cost_of_input(beside)) * _MILLION / tokens
+
+
+def _input_usage(tokens: int) -> dict[str, int]:
+    return usage_of({"uncached_input": tokens}) if tokens else {}
 
 
 def _total(price: ModelPrice, usage: Mapping[str, int]) -> Decimal:
@@ -302,13 +309,16 @@ def _total(price: ModelPrice, usage: Mapping[str, int]) -> Decimal:
     return price.calc_price(Usage(**usage))["total_price"]
 
 
-def _usage_keys(charge_class: str) -> Iterator[tuple[str, str]]:
+@cache
+def _usage_keys(charge_class: str) -> tuple[tuple[str, str], ...]:
     """(usage key, price key) of each unit of the catalogue that contains the class."""
     from genai_prices.data_units import unit_data
 
-    for usage_key, unit in unit_data.items():
-        if unit["dimensions"].items() <= _CLASS_DIMENSIONS[charge_class].items():
-            yield usage_key, unit.get("price_key", usage_key)
+    return tuple(
+        (usage_key, unit.get("price_key", usage_key))
+        for usage_key, unit in unit_data.items()
+        if unit["dimensions"].items() <= _CLASS_DIMENSIONS[charge_class].items()
+    )
 
 
 def _is_priced(price: ModelPrice, charge_class: str) -> bool:

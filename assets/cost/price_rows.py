@@ -6,9 +6,10 @@ No rates and no rules stand here: price_catalogue.py makes them from the catalog
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from operator import attrgetter
 
 import pyarrow as pa
 
@@ -128,7 +129,7 @@ PRICE_MODELS_SCHEMA = _schema(RuleClause)
 
 def arrow_table(rows: Iterable[PriceRow] | Iterable[RuleClause], schema: pa.Schema) -> pa.Table:
     """The rows as an Arrow table with the columns in contract order; an empty one keeps its types."""
-    columns = list(zip(*map(astuple, rows), strict=True)) or [()] * len(schema)
+    columns = list(zip(*map(attrgetter(*schema.names), rows), strict=True)) or [()] * len(schema)
     return pa.table([pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)], schema)
 
 

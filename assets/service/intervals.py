@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
-Z_95 = float(stats.norm.ppf(0.975))
+Z_95 = float(special.ndtri(0.975))
 
 
 def wilson(hits: ArrayLike, trials: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -29,5 +29,5 @@ def clopper_pearson_low(hits: ArrayLike, trials: ArrayLike, confidence: float) -
     Source: C. J. Clopper and E. S. Pearson (1934), Biometrika 26, 404-413; as a quantile of the beta distribution.
     """
     k, n = np.asarray(hits, dtype=float), np.asarray(trials, dtype=float)
-    bound: Any = stats.beta.ppf((1 - confidence) / 2, np.where(k > 0, k, 1.0), n - k + 1)
+    bound: Any = special.betaincinv(np.where(k > 0, k, 1.0), n - k + 1, (1 - confidence) / 2)
     return np.where(k > 0, bound, 0.0)
