@@ -11,7 +11,8 @@ from assets.drift.changes import changes
 from assets.drift.family_arrays import KEY
 
 DAY = date(2026, 3, 10)
-FEATURES = pl.DataFrame({"feature": ["chat"], "environments": [None]}, schema={"feature": pl.String, "environments": pl.String})
+NO_NAMES = {"feature": pl.String, "environments": pl.String}
+FEATURES = pl.DataFrame({"feature": ["chat"], "environments": [None]}, schema=NO_NAMES)
 TRAFFIC = {
     # (feature, model, tenant): requests of the day
     ("chat", "small", "a"): 60, ("chat", "small", "b"): 40, ("search", "small", "a"): 100, ("mail", "large", "b"): 300,
@@ -68,7 +69,8 @@ def test_a_change_of_one_feature_that_shows_in_all_its_model_and_its_tenant_is_o
 
 
 def test_a_change_of_a_model_that_shows_in_both_its_features_is_one_ticket_of_the_model() -> None:
-    found = grouped(alarm("feature:chat", 0.52), alarm("feature:search", 0.48), alarm("model:small", 0.5), alarm("all:", 0.2))
+    both = alarm("feature:chat", 0.52), alarm("feature:search", 0.48)
+    found = grouped(*both, alarm("model:small", 0.5), alarm("all:", 0.2))
     assert found.filter(pl.col("place") == 1)["segment"].to_list() == ["small"]
     assert len(names(found)) == 1
 

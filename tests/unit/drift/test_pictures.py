@@ -1,0 +1,146 @@
+"""Pictures of changes: what they show is what the rows say, and they can be drawn whatever the rows hold."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import altair
+import numpy as np
+import polars as pl
+import pytest
+
+from assets.drift.family_arrays import LOG_STEP
+from assets.drift.pictures import bands, bars, effect_over_time, picture, quantiles_over_time, shares_over_time, styled
+from resources.charts import markdown_image, svg
+
+DAY = date(2026, 11, 20)
+CHANGE = {
+    "day": DAY, "change_id": "c", "segment_kind": "feature", "segment": "chat", "family": "categorical",
+    "metric": "prompt_language", "change_since_day": DAY - timedelta(days=2), "status": "full", "floor": 0.05, "n": 5400,
+}  # fmt: skip
+NUMERIC = {**CHANGE, "family": "numeric", "metric": "latency_ms"}
+
+
+def nights_of(nights: int = 59, effect: float | None = 0.02) -> pl.DataFrame:
+    rows = [
+        {"day": DAY - timedelta(days=ago), "effect": effect, "night_effect": effect, "floor": 0.05, "is_alarm": ago == 0}
+        for ago in range(nights)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"effect": pl.Float64, "night_effect": pl.Float64})
+
+
+def profiles_of(**shares: tuple[int, int]) -> pl.DataFrame:
+    """Bins with (n a day before, n a day since), over 10 days of which 3 are in the window."""
+    rows = [
+        {"day": DAY - timedelta(days=ago), "bin": name, "n": since if ago < 3 else before}
+        for ago in range(10)
+        for name, (before, since) in shares.items()
+    ]
+    return pl.DataFrame(rows).filter(pl.col("n") > 0)
+
+
+LANGUAGES = profiles_of(en=(90, 50), de=(10, 50), fr=(0, 2))
+
+
+def drawn(spec: dict[str, Any]) -> ElementTree.Element:
+    return ElementTree.fromstring(svg(spec if "$schema" in spec else styled(spec)))
+
+
+def words(picture_: ElementTree.Element) -> str:
+    return " | ".join(picture_.itertext())
+
+
+def test_bars_are_the_shares_before_the_change_and_in_the_window() -> None:
+    shares = {(r["name"], r["when"]): r["share"] for r in bars(CHANGE, LANGUAGES)["data"]["values"]}
+    assert shares == {
+        ("en", "before"): 0.9, ("en", "after"): 0.4902, ("de", "before"): 0.1, ("de", "after"): 0.4902,
+        ("fr", "before"): 0.0, ("fr", "after"): 0.01961,
+    }  # fmt: skip
+
+
+def test_many_categories_leave_a_bar_for_the_others_so_that_the_bars_add_up() -> None:
+    many = bars(CHANGE, profiles_of(**{f"v{at}": (at, 30 - at) for at in range(1, 30)}))["data"]["values"]
+    assert {r["name"] for r in many} > {"21 others"} and len(many) == 18
+    assert sum(r["share"] for r in many if r["when"] == "after") == pytest.approx(1, abs=1e-3)
+
+
+def test_days_without_a_category_are_days_on_which_its_share_is_zero() -> None:
+    layer = shares_over_time({**CHANGE, "family": "embedding"}, LANGUAGES.with_columns(bin=pl.col("bin").replace("fr", "7")))
+    values = layer["data"]["values"]
+    assert {r["name"] for r in values} == {"cluster de"}, "what hardly rose did not grow"
+    grown = shares_over_time(CHANGE, profiles_of(en=(90, 50), de=(0, 50)))["data"]["values"]
+    assert [r["share"] for r in grown] == [0.0] * 7 + [0.5] * 3
+
+
+def test_a_median_is_within_a_percent_of_the_values_median_and_zero_is_zero() -> None:
+    values = np.random.default_rng(4).lognormal(6, 1, 4001)
+    level, n = np.unique(np.ceil(np.log(values) / LOG_STEP).astype(int), return_counts=True)
+    counted = profiles_of(**{str(at): (int(count), int(count)) for at, count in zip(level, n, strict=True)})
+    row = quantiles_over_time(NUMERIC, counted)["data"]["values"][0]
+    for name, share in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9)):
+        assert row[name] == pytest.approx(np.quantile(values, share, method="inverted_cdf"), rel=0.011)
+    zeros = quantiles_over_time(NUMERIC, profiles_of(**{"": (60, 60), "300": (40, 40)}))["data"]["values"][0]
+    assert (zeros["p10"], zeros["p50"], zeros["p90"]) == (0.0, 0.0, pytest.approx(math.exp(300 * LOG_STEP) * 0.99, rel=1e-3))
+
+
+def test_a_distribution_says_how_many_were_zero_and_is_not_squeezed_by_one_huge_value() -> None:
+    counted = profiles_of(**{"": (100, 50), "300": (500, 450), "310": (400, 500), "1700": (1, 0)})
+    spec = bands(NUMERIC, counted)
+    assert "zero: 10.0% -> 5.0%" in spec["title"]
+    assert max(r["x"] for r in spec["data"]["values"]) < 1000
+
+
+def test_a_picture_names_the_change_its_size_and_how_sure_it_is() -> None:
+    shown = words(drawn(picture({**CHANGE, "status": "weak"}, nights_of(), LANGUAGES)))
+    for word in ("prompt_language of feature chat, since 2026-11-18", "n = 5,400 in three days (weak)", "Jensen-Shannon"):
+        assert word in shown
+
+
+@pytest.mark.parametrize("change", [CHANGE, NUMERIC, {**CHANGE, "family": "embedding"}], ids=lambda c: c["family"])
+@pytest.mark.parametrize(
+    ("nights", "effect", "profiles"),
+    [
+        (59, None, profiles_of(**{"12": (10, 10)})),
+        (1, 0.2, profiles_of(**{"12": (0, 10)})),
+        (59, 0.2, profiles_of(**{"": (5, 9)})),
+        (0, None, profiles_of(**{"12": (1, 1)}).clear()),
+    ],
+    ids=["no effect", "a new metric", "nothing but zeros", "no rows"],
+)
+def test_thin_rows_are_drawn_as_well(
+    change: dict[str, Any], nights: int, effect: float | None, profiles: pl.DataFrame
+) -> None:
+    tests = nights_of(1, effect).clear() if nights == 0 else nights_of(nights, effect)
+    spec = picture(change, tests, profiles)
+    altair.HConcatChart.from_dict(spec)  # Raises where Vega-Lite would not know a word of it.
+    drawn(spec)
+
+
+def test_a_name_is_text_in_a_picture_whatever_it_holds() -> None:
+    hostile = {**CHANGE, "segment": "</text><script>alert(1)</script>"}
+    profiles = LANGUAGES.with_columns(bin=pl.col("bin").replace("de", '"><img src=x onerror=y>'))
+    root = drawn(picture(hostile, nights_of(), profiles))
+    tags = {element.tag.split("}")[1] for element in root.iter()}
+    assert tags <= {"svg", "g", "path", "text", "line", "rect", "defs", "clipPath"}
+    assert "</text><script>alert" in words(root)
+
+
+def test_the_same_rows_are_the_same_picture() -> None:
+    shuffled = LANGUAGES.sample(fraction=1, shuffle=True, seed=1)
+    assert svg(picture(CHANGE, nights_of(), LANGUAGES)) == svg(picture(CHANGE, nights_of(), shuffled))
+
+
+def test_what_is_no_chart_and_what_would_be_fetched_are_errors() -> None:
+    with pytest.raises(ValueError):
+        svg({"mark": "no such mark", "data": {"values": [{}]}})
+    with pytest.raises(ValueError):
+        svg({"mark": "point", "data": {"url": "http://127.0.0.1:9/x.json"}, "encoding": {"x": {"field": "x"}}})
+
+
+def test_an_image_in_markdown_is_one_image_whatever_stands_in_its_words() -> None:
+    image = markdown_image(styled(effect_over_time(CHANGE, nights_of())), "a ](http://x) `b`\nc")
+    assert image.startswith("![a (http://x) bc](data:image/svg+xml;base64,") and image.endswith(")")
+    assert image.count("\n") == 0
