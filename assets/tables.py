@@ -14,6 +14,7 @@ import dagster as dg
 
 from assets.checks import check_results, check_specs, rules
 from assets.partitions import daily
+from assets.pictures import pictures
 from assets.python_tables import python_table
 from resources.clock import Clock
 from resources.computing import DayOutcome, compute_day
@@ -139,7 +140,8 @@ def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.Assets
                 context.log.info(f"{contract.name} {day}: {outcome.outcome}, {outcome.rows:,} rows")
         yield dg.MaterializeResult(
             asset_key=asset_key(contract.name),
-            metadata=_outcome_metadata(outcomes),
+            metadata=_outcome_metadata(outcomes)
+            | {name: dg.MetadataValue.md(text) for name, text in pictures(store, contract, outcomes).items()},
             data_version=dg.DataVersion(_data_version(store.day_log(contract.name), outcomes)),
         )
         yield from check_results(contract, outcomes)
