@@ -22,6 +22,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _ENDPOINT_KEYS = {
     "base_url", "model", "key_env", "temperature", "max_tokens", "max_tokens_name", "seed", "timeout_s",
     "requests_per_minute", "repeats", "minutes_a_night", "tokens_a_night",
+    "accepted",
 }  # fmt: skip
 _PROMPT_KEYS = {"prompt", "system", "expect"}
 _TOKEN_NAMES = ("max_tokens", "max_completion_tokens")
@@ -49,6 +50,7 @@ class Endpoint:
     repeats: int = 3
     minutes_a_night: float = 15.0
     tokens_a_night: int = 100_000
+    accepted: str | None = None
 
     def key(self, environment: Mapping[str, str]) -> str | None:
         """The key as the environment holds it; None where none is wanted. Raises ProbeSeedError, which does not show it."""
@@ -91,8 +93,8 @@ class ProbeSeed:
 
 def series_of(endpoint: Endpoint, prompt: GoldenPrompt) -> str:
     """Names what is compared over the nights: the request as it is sent and what is expected of the answer. A question or
-    a setting that somebody edits begins a new series, and is no change of the provider."""
-    told = json.dumps([endpoint.body(prompt), prompt.expect], sort_keys=True, default=str)
+    a setting that somebody edits begins a new series, and is no change of the provider; so does `accepted`."""
+    told = json.dumps([endpoint.body(prompt), prompt.expect, endpoint.accepted], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -153,9 +155,10 @@ def _endpoint(where: str, name: Any, raw: Any) -> Endpoint:
         "minutes_a_night": _number(where, raw, "minutes_a_night", lambda v: 0 < v <= 600, "up to 600"),
         "tokens_a_night": _number(where, raw, "tokens_a_night", lambda v: v >= 1, "from 1", whole=True),
     }
+    accepted = None if raw.get("accepted") is None else str(raw["accepted"])
     optional = {key: raw[key] for key in ("key_env", "max_tokens_name") if key in raw}
     given = {key: value for key, value in numbers.items() if key in raw}
-    return Endpoint(str(name), _base_url(where, raw.get("base_url"), key_env), model, **optional, **given)
+    return Endpoint(str(name), _base_url(where, raw.get("base_url"), key_env), model, accepted=accepted, **optional, **given)
 
 
 def _check_entry(where: str, name: Any, raw: Any, allowed: set[str]) -> None:

@@ -109,5 +109,6 @@ def test_an_edit_of_question_setting_or_expectation_begins_a_new_series(tmp_path
     before = series({})
     edits = [series({"prompt": "6 * 8?"}), series({"system": "Think"}), series({"expect": {"numeric": 48}})]
     edits += [series({}, model="small"), series({}, temperature=1), series({}, max_tokens=9), series({}, seed=3)]
-    assert len({before, *edits}) == 8
+    edits.append(series({}, accepted="2026-11-20"))
+    assert len({before, *edits}) == 9
     assert series({}, repeats=9, timeout_s=3, requests_per_minute=1, base_url="https://other.example/v1") == before
