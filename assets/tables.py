@@ -21,7 +21,7 @@ from resources.computing import DayOutcome, compute_day
 from resources.contracts import CONTRACTS, Contract, ContractError
 from resources.day_inputs import DayInputs, code_digest, digest
 from resources.warehouse import strip_comments
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 _FROM = re.compile(r"\b(?:from|join)\s+([a-z_]+\.[a-z_0-9]+)", re.IGNORECASE)
 
@@ -126,12 +126,15 @@ def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.Assets
         can_subset=False,
     )
     def compute_table(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: dg.ResourceParam[Clock]
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        clock: dg.ResourceParam[Clock],
+        embedder: EmbedderResource,
     ) -> Any:
         store = warehouse.store()
         inputs = DayInputs(store, warehouse.pins(context, clock))
         first, last = (date.fromisoformat(key) for key in (context.partition_keys[0], context.partition_keys[-1]))
-        python = python_table(contract)
+        python = python_table(contract, embedder.open(store), context.log.info)
         outcomes = []
         for day in days_between(first, min(last, inputs.last_due_day)):
             outcome = compute_day(store, contract, day, inputs, table_rules, python)

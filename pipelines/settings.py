@@ -18,7 +18,7 @@ from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
 
-HOME_FOLDERS = ("dagster", "data_docs", "keys", "sample", "spill", "staging", "validation")
+HOME_FOLDERS = ("dagster", "data_docs", "embeddings", "keys", "sample", "spill", "staging", "validation")
 """What lies in the home beside the landing folder; each is its owner's alone from the first moment."""
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
@@ -35,7 +35,8 @@ class Settings:
     NOCTURNE_HOME: state (landing, keys, staging, the Dagster instance). NOCTURNE_DATA: tables and the analysts' file.
     NOCTURNE_LANDING: the logs, one sub-folder a source; a folder, or a URL such as s3://bucket/logs, which is then
     `landing_url`. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals. NOCTURNE_RUN_HISTORY_DAYS: for how long
-    Dagster's record of ended runs is kept (pipelines/run_history.py).
+    Dagster's record of ended runs is kept (pipelines/run_history.py). NOCTURNE_EMBEDDER: the folder of another model for
+    texts, or its id on the Hugging Face hub, in whose cache on this machine it then lies (docs/drift.md).
     """
 
     home: Path
@@ -46,6 +47,7 @@ class Settings:
     memory_limit: str
     landing_url: str | None = None
     run_history_days: int = 30
+    embedder: str = ""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -62,6 +64,7 @@ class Settings:
             memory_limit=_checked("NOCTURNE_MEMORY_LIMIT", _size, "a size such as 2GB") or "2GB",
             landing_url=url if is_url else None,
             run_history_days=int(_checked("NOCTURNE_RUN_HISTORY_DAYS", _days, "a whole number of days, 1 or more") or 30),
+            embedder=os.environ.get("NOCTURNE_EMBEDDER", ""),
         )
 
     @property

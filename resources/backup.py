@@ -6,7 +6,7 @@ interrupted landings; the seeds): it is copied while nothing is in flight, and t
 deletes them, waits for the publish lock, which the caller holds. So they are copied afterwards, at the versions
 noted before, whatever is computed meanwhile.
 
-Never in a set: keys, which lie apart; the landing area, which is the senders'; spill and locks.
+Never in a set: keys, which lie apart; the landing area, which is the senders'; cached vectors, spill and locks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from resources.warehouse import fingerprint, scan
 KEYS, DAGSTER, STAGING = "keys", "dagster", "staging"
 NAME = "nocturne-"
 LOG = "_delta_log"
-_NOT_STATE = (KEYS, "spill", ".restoring", ".restored")
+_NOT_STATE = (KEYS, "embeddings", "spill", ".restoring", ".restored")
 _KEPT_STAGES = ("landing", "rejected")
 _VERSION_DIGITS = 20
 _SHAPE_OF_A_COPY = "to be published anew"

@@ -18,6 +18,7 @@ from typing import Any
 from resources import audit, closed_days
 from resources.contracts import Contract
 from resources.days import DayLog, day_commit
+from resources.embedder import cache_folder, forget_all_but
 from resources.failpoints import failpoint
 from resources.landing import SIGHTING, Landing, sighted_at
 from resources.landing_area import Candidate, FolderArea
@@ -99,6 +100,7 @@ class Retention:
             self._record_closed(now)
             failpoint("retain.recorded")
             self._remove_rows(done, say)
+            self._forget_vectors()
             # Of a record that cannot be read nobody knows whose it is: as long as there is a hold, it stays.
             free = [c for c, file in files.items() if not file.days & kept and not (holds and file.is_unclear)]
             self._remove_files(free, now, done)
@@ -150,6 +152,20 @@ class Retention:
                 done.removed_rows += sum(rows.values())
                 say(f"{contract.name}: {sum(rows.values()):,} rows of {_span(sorted(rows))} removed")
             self._remove_rejected(contract, log)
+
+    def _forget_vectors(self) -> None:
+        """Vectors of words that are stored no more, whatever took them away, leave the embedder's cache."""
+        cache = cache_folder(self.store.state)
+        if not cache.is_dir():
+            return
+        embedded = {name for c in self.store.contracts.values() if c.embeds for name in c.reads}
+        selects = [
+            f"select {column.name} from ({self.store.scan_all(name)})"
+            for name in sorted(embedded)
+            for column in self.store.contracts[name].columns
+            if column.class_ == "text"
+        ]
+        forget_all_but(cache, (text for select in selects for (text,) in self.store.rows(select)))
 
     def _remove_rejected(self, contract: Contract, log: DayLog) -> None:
         """Rows that a blocking check held back lie in staging; they are as old as their day."""

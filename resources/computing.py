@@ -45,14 +45,16 @@ OWN_DAY = "own_day"
 class PythonTable:
     """A table that SQL cannot compute: `function(day, **inputs)` gets each input as a polars DataFrame under its name
     without the question, and returns a DataFrame of the contract's columns. `columns` limits what is read of an input.
+    `more` are further arguments.
     """
 
     function: Callable[..., Any]
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self, con: Connection, contract: Contract, day: date) -> Any:
         """The day's rows as an Arrow table."""
-        inputs = {}
+        inputs = dict(self.more)
         for name in contract.reads:
             columns = ", ".join(self.columns.get(name, ())) or "*"
             inputs[name.split(".")[1]] = con.sql(f"select {columns} from {name}").pl()
@@ -83,7 +85,7 @@ class DayOutcome:
         return failing
 
 
-def is_fresh(state: DayState | None, wanted: dict[str, str], every_day: bool = False) -> bool:
+def is_fresh(state: DayState | None, wanted: Mapping[str, str], every_day: bool = False) -> bool:
     """The one rule: a day is stale when what it was computed from differs from what is there now.
 
     A day never computed whose input days are all empty is fresh, whatever the code, unless its table speaks of every
@@ -94,9 +96,23 @@ def is_fresh(state: DayState | None, wanted: dict[str, str], every_day: bool = F
     return state.tried == wanted
 
 
-def has_something_to_say(contract: Contract, day: date, wanted: dict[str, str]) -> bool:
+def has_something_to_say(contract: Contract, day: date, wanted: Mapping[str, str]) -> bool:
     """Whether a day never computed has what its table cannot do without (`needs` of the contract)."""
     return contract.needs is None or f"{contract.needs}@{day.isoformat()}" in wanted
+
+
+def is_stale(
+    contract: Contract,
+    day: date,
+    state: DayState | None,
+    wanted: Mapping[str, str],
+    begin: date | None,
+    will_come: bool = False,
+) -> bool:
+    """Whether a day is to be computed. `begin`: the first day of anything; `will_come`: what it needs is computed now."""
+    if state is None and not will_come and not has_something_to_say(contract, day, wanted):
+        return False
+    return not is_fresh(state, wanted, contract.every_day and begin is not None and day >= begin)
 
 
 def compute_day(

@@ -106,6 +106,8 @@ class Contract:
     every_day: bool = False
     needs: str | None = None
     """The input without whose rows on a day the table has nothing to say of that day, however far back it looks."""
+    embeds: bool = False
+    """Computed by Python that turns texts into vectors: its function gets the embedder."""
     code_version: str = "1"
     freshness: str | None = None
     caveats: str | None = None
@@ -162,7 +164,7 @@ _COLUMN_KEYS = {
 }  # fmt: skip
 _CONTRACT_KEYS = {
     "row", "kind", "owner", "key", "subject_key", "reads", "measures", "volatile", "sort", "checks", "max_length",
-    "every_day", "needs", "code_version", "freshness", "caveats", "retention", "columns", "extends", "without",
+    "every_day", "needs", "embeds", "code_version", "freshness", "caveats", "retention", "columns", "extends", "without",
 }  # fmt: skip
 
 
@@ -244,6 +246,7 @@ def parse(question: str, table: str, raw: dict[str, Any], root: Path = CONTRACTS
         max_length=raw.get("max_length"),
         every_day=raw.get("every_day", False),
         needs=raw.get("needs"),
+        embeds=raw.get("embeds", False),
         code_version=str(raw.get("code_version", "1")),
         freshness=raw.get("freshness"),
         caveats=raw.get("caveats"),

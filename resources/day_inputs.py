@@ -25,7 +25,7 @@ from resources.table_store import Table
 from resources.warehouse import literal, macros_used, row_text, scan, strip_comments
 
 FILES = "logs.files"
-LANDED = "logs.landed"
+LANDED, TEXTS = "logs.landed", "logs.texts"
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class DayInputs:
     def ledger_select(self, source: Contract, days: set[date] | None) -> str:
         """The live rows of a ledger, of some days or all: rows count once their file stands in `logs.files`."""
         paths = [f.path for f in self.pinned(source.name).files() if days is None or f.day in days]
-        if source.name == LANDED and days is not None:
+        if source.name in (LANDED, TEXTS) and days is not None:
             # By name: a look into logs.files for every day would read a longer table every night.
             live = sorted({file_id for day in days for file_id in self.live_files.get(day, ())})
             named = ", ".join(literal(file_id) for file_id in live) or "null"
@@ -183,8 +183,12 @@ class DayInputs:
 
     def _versions_of(self, source: Contract) -> dict[date, str]:
         if source.name not in self._versions:
-            if source.name == LANDED:
+            if source.name in (LANDED, TEXTS):
                 found = {day: digest(*files) for day, files in self.live_files.items()}
+                if source.name == TEXTS:
+                    # Landed once, with the rows of their file: its name stands for them, without a look at every word.
+                    stored = {f.day for f in self.pinned(TEXTS).files()}
+                    found = {day: version for day, version in found.items() if day in stored}
             else:
                 found = self._key_versions(source)
             self._versions[source.name] = found

@@ -2,7 +2,7 @@
 
 Here belongs which model that is, the proof that its weights are those that were meant, and the cache on disk. What is done
 with the vectors is not known here. Vectors say much about the words that they stand for: the cache is its owner's alone, and
-is kept no longer than they are (`forget`).
+is kept no longer than they are (`forget_all_but`, which retention calls).
 
 The default model is all-MiniLM-L6-v2 (Apache-2.0), which a Python package brings: no network is needed or asked.
 """
@@ -37,6 +37,22 @@ _DECIDES = ("*.json", "*.txt", "*.model")
 """What else decides on a vector: tokenizer, pooling, configuration."""
 _BATCH = 64
 _STORED_AT_ONCE = 1024
+
+
+def cache_folder(state: Path) -> Path:
+    """Where a warehouse with this state keeps vectors, a file for each model."""
+    return state / "embeddings"
+
+
+def forget_all_but(cache: Path, texts: Iterable[str]) -> int:
+    """Take the vectors of all other texts out of the cache, of every model, and overwrite them; how many those were."""
+    keys = {_key(text) for text in texts}
+    forgotten = 0
+    for path in sorted(cache.glob("*.sqlite")):
+        with closing(sqlite3.connect(path, timeout=60)) as con:
+            stored = _Stored(con)
+            forgotten += stored.delete(stored.keys() - keys)
+    return forgotten
 
 
 class EmbedderError(RuntimeError):
@@ -158,6 +174,9 @@ class _Stored:
                 for (vector,) in self._con.execute("select vector from vectors where key = ?", (key,)):
                     found[key] = np.frombuffer(vector, "<f4")
         return found
+
+    def keys(self) -> set[bytes]:
+        return {key for (key,) in self._con.execute("select key from vectors")} if self._con is not None else set()
 
     def put(self, vectors: dict[bytes, Vectors]) -> None:
         if self._con is not None:

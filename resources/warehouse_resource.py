@@ -1,10 +1,11 @@
-"""The warehouse as Dagster configures it: folders and limits, shown in the UI."""
+"""The warehouse, and the embedder, as Dagster configures them: folders, limits and the model, shown in the UI."""
 
 from __future__ import annotations
 
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 
@@ -15,6 +16,7 @@ from resources.closing import Retention
 from resources.contracts import SEEDS
 from resources.day_inputs import take_pins
 from resources.days import Pins
+from resources.embedder import Embedder, cache_folder
 from resources.incident_holds import incident_holds
 from resources.landing import Landing
 from resources.process_mark import process_mark
@@ -95,3 +97,17 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             context.instance.add_run_tags(context.run.run_id, tags)
         pins: Pins = json.loads(tags[PINS_TAG])
         return pins
+
+
+class EmbedderResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The model that turns texts into vectors (resources/embedder.py): the packaged one where `model` is empty, else a
+    folder or an id of the Hugging Face hub, which is asked over the network only where `may_download` says so."""
+
+    model: str = ""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    device: str = "cpu"
+    may_download: bool = False
+
+    def open(self, store: Store) -> Embedder:
+        """The embedder, with its cache below the warehouse's state. Nothing is loaded yet."""
+        return Embedder(self.model, cache_folder(store.state), self.dtype, self.device, self.may_download)

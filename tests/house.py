@@ -21,6 +21,7 @@ from pipelines.planner import Plan, make_plan
 from resources.computing import DayOutcome, compute_day
 from resources.contracts import Contract, contracts
 from resources.day_inputs import DayInputs, take_pins
+from resources.embedder import Embedder, cache_folder
 from resources.landing import Landing, LandingReport
 from resources.publishing import Published, Publisher
 from resources.references import replace_reference
@@ -63,6 +64,7 @@ class House:
         self.store = Store(root / "data", root / "home", contracts_, durable=False)
         self.landing = root / "landing"
         self.publisher = Publisher(self.store)
+        self.embedder = Embedder(cache=cache_folder(self.store.state))
 
     # what a team does
 
@@ -100,7 +102,8 @@ class House:
             inputs = DayInputs(self.store, days.pins)
             for contract in self.store.derived():
                 for day in days_between(days.first, days.last):
-                    outcome = compute_day(self.store, contract, day, inputs, rules(contract), python_table(contract))
+                    python = python_table(contract, self.embedder)
+                    outcome = compute_day(self.store, contract, day, inputs, rules(contract), python)
                     if outcome.outcome != "fresh":
                         done[contract.name, day] = outcome
         return done

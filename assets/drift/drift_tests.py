@@ -15,6 +15,7 @@ from assets.drift.family_arrays import KEY, families
 
 COLUMNS = {
     "drift.profiles": ["day", *KEY, "bin", "n", "value_sum"],
+    "drift.text_profiles": ["day", *KEY, "bin", "n", "value_sum"],
     "drift.drift_tests": ["day", *KEY, "window_first_day", "is_alarm"],
 }
 _SCHEMA = {
@@ -41,13 +42,16 @@ _SCHEMA = {
 }
 
 
-def drift_tests(day: date, profiles: pl.DataFrame, drift_tests: pl.DataFrame) -> pl.DataFrame:
-    """One row per segment and metric that has a row in `profiles` within the 59 days up to `day`.
+def drift_tests(
+    day: date, profiles: pl.DataFrame, text_profiles: pl.DataFrame, drift_tests: pl.DataFrame
+) -> pl.DataFrame:
+    """One row per segment and metric that has a row in a profile within the 59 days up to `day`.
 
-    `profiles`: rows of drift.profiles of [-58, 0]; `drift_tests`: this table's rows of [-58, -1], whose alarms keep days
+    `profiles`, `text_profiles`: rows of [-58, 0]; `drift_tests`: this table's rows of [-58, -1], whose alarms keep days
     out of the reference. NULL is what was not asked: too few days or rows (`status` not_enough_data).
     """
-    answered = [_rows(day, tests, family) for tests, family in families(day, profiles, drift_tests)]
+    both = pl.concat([profiles, text_profiles])
+    answered = [_rows(day, tests, family) for tests, family in families(day, both, drift_tests)]
     return pl.concat([pl.DataFrame(schema=_SCHEMA), *answered])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from assets.drift.family_arrays import CLUSTERS, KEY, LOG_STEP
+from assets.drift.style import STYLES
 
 EXEMPLARS = 5
 NAMED_BINS = 3
@@ -26,6 +27,8 @@ MEASURED = (
 COLUMNS = {
     "drift.drift_tests": ["day", *KEY, "window_first_day", "status", "n", "n_reference", "effect", "floor", "q", "is_alarm"],
     "drift.profiles": ["day", *KEY, "bin", "n", "value_sum"],
+    "drift.text_profiles": ["day", *KEY, "bin", "n", "value_sum"],
+    "drift.text_topics": ["request_id", "part", "reference", "cluster", "similarity", *SEGMENTS, *STYLES],
     "logs.requests": ["request_id", "environment", "is_shadow", *SEGMENTS, *MEASURED],
     "service.features": ["feature", "environments"],
 }
@@ -33,22 +36,31 @@ _SCHEMA = {
     "day": pl.Date, "segment_kind": pl.String, "segment": pl.String, "family": pl.String, "metric": pl.String,
     "since_day": pl.Date, "window_first_day": pl.Date, "status": pl.String, "effect": pl.Float64, "floor": pl.Float64,
     "q": pl.Float64, "n": pl.Int64, "n_reference": pl.Int64, "direction": pl.String, "mean_before": pl.Float64,
-    "mean_after": pl.Float64, "grew": pl.String, "shrank": pl.String, "exemplar_request_ids": pl.String,
+    "mean_after": pl.Float64, "grew": pl.String, "shrank": pl.String, "grown_bin": pl.String,
+    "exemplar_request_ids": pl.String,
     "severity": pl.String, "title": pl.String,
 }  # fmt: skip
 
 
 def drift_verdicts(
-    day: date, drift_tests: pl.DataFrame, profiles: pl.DataFrame, requests: pl.DataFrame, features: pl.DataFrame
+    day: date,
+    drift_tests: pl.DataFrame,
+    profiles: pl.DataFrame,
+    text_profiles: pl.DataFrame,
+    text_topics: pl.DataFrame,
+    requests: pl.DataFrame,
+    features: pl.DataFrame,
 ) -> pl.DataFrame:
     """One row per alarm of `day`.
 
-    `drift_tests`, `profiles`: rows of [-58, 0]; `requests`: those of `day`; `features`: which environments count.
+    `drift_tests`, `profiles`, `text_profiles`: rows of [-58, 0]; `text_topics`, `requests`: those of `day`; `features`:
+    which environments count.
     """
     alarms = drift_tests.filter((pl.col("day") == day) & pl.col("is_alarm")).sort(KEY)
     if alarms.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
     seen = counted(requests, features)
+    profiles = pl.concat([profiles, text_profiles])
     rows = []
     for alarm in alarms.iter_rows(named=True):
         since = _since(alarm, drift_tests)
@@ -61,7 +73,8 @@ def drift_verdicts(
             **_figures(alarm["family"], bands),
             "grew": _words(grown),
             "shrank": _words(shrunk),
-            "exemplar_request_ids": ", ".join(_exemplars(alarm, grown, seen)) or None,
+            "grown_bin": None if alarm["family"] == "numeric" or grown.is_empty() else grown["bin"][0][0],
+            "exemplar_request_ids": ", ".join(_exemplars(alarm, grown, seen, text_topics)) or None,
             "severity": "ticket",
         }
         rows.append({**figures, "title": _title(figures)})
@@ -165,13 +178,18 @@ def _words(bands: pl.DataFrame) -> str | None:
     return "; ".join(f"{name}: {before:.1%} -> {after:.1%}".replace("%", " %") for name, before, after in changes) or None
 
 
-def _exemplars(alarm: dict[str, Any], grown: pl.DataFrame, requests: pl.DataFrame) -> list[str]:
-    """Requests of the day that lie in what grew most; none where the metric, or the rest of the segments, is no column."""
+def _exemplars(alarm: dict[str, Any], grown: pl.DataFrame, requests: pl.DataFrame, topics: pl.DataFrame) -> list[str]:
+    """Requests of the day that lie in what grew most, of a cluster those nearest its centre; none where the metric, or the
+    rest of the segments, is no column."""
     kind, metric = str(alarm["segment_kind"]), str(alarm["metric"])
-    if grown.is_empty() or metric not in (*MEASURED, "model") or alarm["segment"] == "(others)":
+    if grown.is_empty():
         return []
     of_segment = pl.lit(True) if kind == "all" else pl.col(kind) == alarm["segment"]
     bins = grown["bin"][0].to_list()
+    if alarm["family"] == "embedding" or metric.removeprefix("output_") in STYLES:
+        return _texts_like(metric, bins[0], topics.filter(of_segment))
+    if metric not in (*MEASURED, "model") or alarm["segment"] == "(others)":
+        return []
     value = pl.col(metric)
     if alarm["family"] == "numeric":
         bin_of = (pl.when(value > 0).then(value).cast(pl.Float64).log() / LOG_STEP).ceil()
@@ -179,6 +197,18 @@ def _exemplars(alarm: dict[str, Any], grown: pl.DataFrame, requests: pl.DataFram
     else:
         is_in = (value.fill_null("none") if metric == "error_class" else value).is_in(bins)
     found: list[str] = requests.filter(of_segment & is_in)["request_id"].head(EXEMPLARS).to_list()
+    return found
+
+
+def _texts_like(metric: str, grown: str, topics: pl.DataFrame) -> list[str]:
+    """Requests whose text lies in the cluster `grown` of an embedding, or has the style that the metric asks for."""
+    if (style := metric.removeprefix("output_")) in STYLES:
+        is_like = (pl.col("part") == "output") & (pl.col(style) == (grown == "yes"))
+    else:
+        of_metric = pl.col("part") + "_embedding." + pl.col("reference") == metric
+        is_like = of_metric & (pl.col("cluster").cast(pl.String) == grown)
+    ranked = topics.filter(is_like).sort("similarity", "request_id", descending=[True, False], nulls_last=True)
+    found: list[str] = ranked["request_id"].head(EXEMPLARS).to_list()
     return found
 
 

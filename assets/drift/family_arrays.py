@@ -33,7 +33,7 @@ def families(day: date, profiles: pl.DataFrame, drift_tests: pl.DataFrame) -> li
     """Each family that has rows in the 59 days up to `day`: its tests (columns KEY, in the arrays' order) and its arrays.
 
     Days under an alarm of `drift_tests` (from its window's first day on) leave the test's reference. Raises ValueError for
-    a family that is not known here.
+    a family that is not known here, and for features of texts without their clusters: they could never be an alarm.
     """
     first = day - timedelta(days=DAYS - 1)
     rows = (
@@ -126,6 +126,10 @@ def _embedding(rows: pl.DataFrame, weekday: np.ndarray, alarmed: Bools) -> Famil
     n = _dense(features.with_columns(bin_at=pl.lit(0)).unique(["test", "at"]), "n", len(alarmed), 1)[:, :, 0]
     means = _dense(features, "value_sum", len(alarmed), width) / np.maximum(n, 1)[:, :, None]
     clusters = _categories(rows.filter(pl.col("stored").str.ends_with(CLUSTERS)), alarmed)
+    if gap := np.argwhere((n > 0) & (clusters.sum(axis=2) == 0)).tolist():
+        test, at = gap[0]
+        metric = rows.filter((pl.col("test") == test) & (pl.col("at") == at))["stored"][0]
+        raise ValueError(f"{metric} has features of {len(gap)} days without counts of clusters; a profile has both")
     return Family("embedding", means, n, weekday, alarmed, clusters=clusters)
 
 

@@ -126,3 +126,16 @@ def test_bfloat16_keeps_vectors_of_length_one_near_those_of_float32(cached: Embe
     found = Embedder(dtype="bfloat16").embed(TEXTS)
     assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(4), abs=1e-6)
     assert ((found * cached.embed(TEXTS)).sum(axis=1) > 0.99).all()
+
+
+def test_what_no_row_holds_any_more_is_forgotten_by_every_model(cached: Embedder, tmp_path: Path) -> None:
+    assert cached.cache is not None
+    cache = tmp_path / "embeddings"
+    shutil.copytree(cached.cache, cache)
+    (other,) = cache.glob("*.sqlite")
+    shutil.copy(other, cache / "another_model.sqlite")
+    assert embedder.forget_all_but(cache, [TEXTS[0]]) == 4
+    assert embedder.forget_all_but(cache, [TEXTS[0]]) == 0
+    left = Embedder(cache=cache)
+    left.embed(TEXTS[:1])
+    assert not loaded(left)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,6 +19,7 @@ from resources import day_inputs
 from resources.computing import PythonTable, compute_day
 from resources.contracts import ContractError, contracts
 from resources.day_inputs import DayInputs, code_digest, python_sources, take_pins
+from resources.embedder import Embedder, cache_folder
 
 DAY = date(2026, 11, 5)
 REQUEST_DAYS = contracts()["logs.request_days"]
@@ -95,3 +98,30 @@ def test_a_change_in_a_file_that_it_imports_makes_its_days_stale(tmp_path: Path,
     before = code_digest(contract)
     (folder / "helper.py").write_text("one = 2\n")
     assert code_digest(contract) != before
+
+
+def test_a_table_that_embeds_is_given_vectors_and_the_name_of_what_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Module:
+        @staticmethod
+        def request_days(day: date, requests: pl.DataFrame, embed: Any) -> pl.DataFrame:
+            vectors, name = embed(requests["request_id"].to_list())
+            return copied(day, requests.with_columns(trace_id=pl.lit(f"{name} {vectors.shape}")))
+
+    contract = replace(without_sql(tmp_path), embeds=True)
+    house = House(tmp_path)
+    house.deliver("a.jsonl", [{"request_id": "a", "ts": f"{DAY}T10:00:00Z"}])
+    house.night()
+    monkeypatch.setattr(python_tables, "import_module", lambda name: Module)
+    inputs = DayInputs(house.store, take_pins(house.store, house.last_due_day))
+    with pytest.raises(RuntimeError, match="was given no embedder"):
+        compute_day(house.store, contract, DAY, inputs, rules(contract), python_table(contract))
+    told: list[str] = []
+    embedder = Embedder(cache=cache_folder(house.store.state))
+    compute_day(house.store, contract, DAY, inputs, rules(contract), python_table(contract, embedder, told.append))
+    stored = house.store.rows(f"select trace_id from ({house.store.scan_all(contract.name)})")
+    assert stored == [(f"{embedder.fingerprint[:8]} (1, 384)",)]
+    assert told == ["logs.request_days: 1 of 1 new texts embedded"]
+    folder = house.store.state / "embeddings"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from drift_traffic import NIGHTS, embeddings
 
-from assets.drift.drift_tests import drift_tests
+from assets.drift import drift_tests as table
 from assets.drift.family_arrays import LOG_STEP, families
 
 DAY = date(2026, 11, 5)
@@ -24,6 +24,11 @@ NO_TESTS = pl.DataFrame(
         "window_first_day": pl.Date, "is_alarm": pl.Boolean,
     }
 )  # fmt: skip
+
+
+def drift_tests(day: date, profiles: pl.DataFrame, tests: pl.DataFrame) -> pl.DataFrame:
+    """Of profiles alone: where no words are kept there is no profile of texts."""
+    return table.drift_tests(day, profiles, profiles.clear(), tests)
 
 
 def profile(family: str, metric: str, by_day: list[dict[str, int]], segment: str = "") -> pl.DataFrame:
@@ -269,6 +274,25 @@ def test_a_feature_sent_in_any_order_of_components_is_the_same_mean() -> None:
             "value_sum": traffic.profiles.ravel() * 300, "unmeasured": None,
         }
     ).cast(PROFILE)  # fmt: skip
-    ((_, family),) = families(DAY, rff.sample(fraction=1, shuffle=True, seed=2), NO_TESTS)
+    clusters = rff.filter(pl.col("bin") == "0").with_columns(metric=pl.lit("prompt_embedding.cluster"))
+    rows = pl.concat([rff, clusters])
+    ((_, family),) = families(DAY, rows.sample(fraction=1, shuffle=True, seed=2), NO_TESTS)
     np.testing.assert_allclose(family.profiles, traffic.profiles, atol=1e-12)
     assert np.array_equal(family.n, traffic.n)
+    assert family.clusters is not None
+    assert np.array_equal(family.clusters.sum(axis=2), traffic.n)
+
+
+def test_features_without_clusters_are_refused_for_they_could_never_be_an_alarm() -> None:
+    row = {"day": DAY, "segment_kind": "all", "segment": "", "family": "embedding", "bin": "0", "n": 30, "value_sum": 1.0}
+    features = pl.DataFrame([{**row, "metric": "prompt_embedding.1234.rff", "unmeasured": None}]).cast(PROFILE)
+    with pytest.raises(ValueError, match=r"prompt_embedding\.1234\.rff has features of 1 days without counts of clusters"):
+        drift_tests(DAY, features, NO_TESTS)
+
+
+def test_a_change_that_only_profiles_of_texts_show_is_an_alarm() -> None:
+    answers = pl.concat([languages(i, segment=f"s{i}") for i in range(4)]).with_columns(metric=pl.lit("output_refuses"))
+    turned = (pl.col("segment") == "s3") & (pl.col("day") > DAY - timedelta(days=3)) & (pl.col("bin") == "en")
+    answers = answers.with_columns(bin=pl.when(turned).then(pl.lit("new")).otherwise(pl.col("bin")))
+    found = table.drift_tests(DAY, languages(9), answers, NO_TESTS)
+    assert found.filter("is_alarm").select("segment", "metric").rows() == [("s3", "output_refuses")]

@@ -8,12 +8,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.drift.drift_verdicts import drift_verdicts
+from assets.drift import drift_verdicts as table
 
 DAY = date(2026, 3, 1)
 KEY = {"segment_kind": "feature", "segment": "chat"}
 REQUEST = {"feature": "chat", "model": "m", "tenant": "t", "environment": "prod", "is_shadow": None}
 FEATURES = pl.DataFrame({"feature": ["chat"], "environments": ["prod,production"]})
+
+
+def drift_verdicts(
+    day: date, tests: pl.DataFrame, profiles: pl.DataFrame, requests: pl.DataFrame, features: pl.DataFrame
+) -> pl.DataFrame:
+    """Where no words are kept: there are no profiles of texts, and no topics."""
+    return table.drift_verdicts(day, tests, profiles, profiles.clear(), TOPICS.clear(), requests, features)
 
 
 def back(days: int) -> date:
@@ -39,6 +46,23 @@ def profiles(family: str, metric: str, bins: dict[tuple[int, str], tuple[int, fl
         for (ago, name), (n, total) in bins.items()
     ]
     return pl.DataFrame(rows, schema_overrides={"value_sum": pl.Float64})
+
+
+STYLES = {"has_list": False, "has_code": False, "has_link": False, "refuses": None, "hedges": False}
+METRIC = "prompt_embedding.12ab34cd"
+TOPICS = pl.DataFrame(
+    [
+        {"request_id": f"r{at}", "part": part, "reference": reference, "cluster": cluster, "similarity": near,
+         "feature": feature, "model": "m", "tenant": "t", **STYLES, "refuses": refuses}
+        for at, part, reference, cluster, near, feature, refuses in (
+            (0, "prompt", "12ab34cd", 7, 0.5, "chat", None), (1, "prompt", "12ab34cd", 7, 0.9, "chat", None),
+            (2, "prompt", "12ab34cd", 7, 0.95, "search", None), (3, "prompt", "12ab34cd", 2, 0.99, "chat", None),
+            (4, "prompt", "ffffffff", 7, 0.99, "chat", None), (5, "output", "12ab34cd", 7, 0.99, "chat", True),
+            (6, "output", "12ab34cd", 7, 0.99, "chat", False),
+        )
+    ],
+    schema_overrides={"refuses": pl.Boolean},
+)  # fmt: skip
 
 
 def requests(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -126,3 +150,24 @@ def test_a_quiet_night_has_no_verdict_and_still_the_columns() -> None:
     found = drift_verdicts(DAY, quiet, LANGUAGES, requests({}), FEATURES)
     assert found.is_empty()
     assert found.schema["title"] == pl.String
+
+
+def test_a_topic_that_grew_is_shown_by_the_texts_nearest_its_centre() -> None:
+    shares = {(ago, name): (n, None) for ago in range(20) for name, n in {"7": 30 if ago < 3 else 10, "2": 90}.items()}
+    texts = profiles("embedding", f"{METRIC}.cluster", shares)
+    alarms = nights("embedding", METRIC, 0)
+    (row,) = table.drift_verdicts(DAY, alarms, LANGUAGES.clear(), texts, TOPICS, requests({}), FEATURES).iter_rows(
+        named=True
+    )
+    assert (row["grew"], row["grown_bin"]) == ("cluster 7: 10.0 % -> 25.0 %", "7")
+    assert row["exemplar_request_ids"] == "r1, r0"
+    assert "prompt_embedding.12ab34cd of feature chat is mixed differently" in row["title"]
+
+
+def test_a_style_that_grew_is_shown_by_answers_that_have_it() -> None:
+    shares = {(ago, name): (n, None) for ago in range(20) for name, n in {"yes": 30 if ago < 3 else 10, "no": 90}.items()}
+    texts = profiles("categorical", "output_refuses", shares)
+    (row,) = table.drift_verdicts(
+        DAY, nights("categorical", "output_refuses", 0), LANGUAGES.clear(), texts, TOPICS, requests({}), FEATURES
+    ).iter_rows(named=True)
+    assert (row["grown_bin"], row["exemplar_request_ids"]) == ("yes", "r5")

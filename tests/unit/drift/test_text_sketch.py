@@ -1,12 +1,11 @@
-"""Sketches of a day's texts: they add up, they are the same each time, and they see what a topic does."""
+"""Vectors of texts: clusters that are topics, and the same each time; features that see what a topic does."""
 
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
 
-from assets.drift.text_sketch import FEATURE_COUNT, centres, features, sampled, sketch
+from assets.drift.text_sketch import FEATURE_COUNT, FEWEST_OF_A_CLUSTER, clusters, features, nearest, packed, unpacked
 
 
 def topics(rng: np.random.Generator, *sizes: int) -> np.ndarray:
@@ -28,46 +27,44 @@ def test_products_of_features_are_the_gaussian_kernel() -> None:
     assert np.linalg.norm(some, axis=1) == pytest.approx(np.ones(len(some)))
 
 
-def test_the_sketches_of_parts_add_up_to_that_of_the_whole() -> None:
-    of_reference = centres(REFERENCE, 4)
-    parts = pl.concat([sketch("p", REFERENCE[:150], of_reference), sketch("p", REFERENCE[150:], of_reference)])
-    added = parts.group_by("metric", "bin").agg(pl.col("n").sum(), pl.col("value_sum").sum()).sort("metric", "bin")
-    whole = sketch("p", REFERENCE, of_reference).with_columns(pl.col("value_sum").fill_null(0)).sort("metric", "bin")
-    assert added.drop("value_sum").equals(whole.drop("value_sum"))
-    assert added["value_sum"].to_numpy() == pytest.approx(whole["value_sum"].to_numpy())
+def test_each_topic_becomes_a_cluster_the_largest_first_and_a_text_lies_in_its_own() -> None:
+    texts = topics(np.random.default_rng(3), 200, 150, 100, 50)
+    centres, sizes = clusters(texts, 4)
+    assert sizes.tolist() == [200, 150, 100, 50]
+    assert np.linalg.norm(centres, axis=1) == pytest.approx(np.ones(4), abs=1e-6)
+    places, cosines = nearest(texts, centres)
+    assert np.bincount(places).tolist() == [200, 150, 100, 50]
+    assert cosines == pytest.approx((texts * centres[places]).sum(axis=1), abs=1e-6)
+    again, _ = clusters(texts, 4)
+    assert np.array_equal(centres, again)
 
 
-def test_each_topic_becomes_a_cluster_and_a_surge_of_one_is_seen_in_both() -> None:
-    of_reference = centres(REFERENCE, 4)
-    quiet = sketch("p", topics(np.random.default_rng(3), 50, 50, 50, 50), of_reference)
-    surge = sketch("p", topics(np.random.default_rng(4), 125, 25, 25, 25), of_reference)
+def test_a_centre_is_never_the_words_of_a_few() -> None:
+    """Nine texts apart from all others would be a cluster of their own, and its centre about their words."""
+    few = topics(np.random.default_rng(3), 100, 100, FEWEST_OF_A_CLUSTER - 1)
+    _, sizes = clusters(few, 20)
+    assert sizes.min() >= FEWEST_OF_A_CLUSTER
+    assert sizes.sum() == len(few)
+    _, sizes = clusters(topics(np.random.default_rng(3), 100, 100, FEWEST_OF_A_CLUSTER), 3)
+    assert sizes.tolist() == [100, 100, FEWEST_OF_A_CLUSTER]
 
-    def clusters(rows: pl.DataFrame) -> list[int]:
-        return sorted(rows.filter(pl.col("metric") == "p.cluster")["n"].to_list())
 
-    def mean(rows: pl.DataFrame) -> np.ndarray:
-        return rows.filter(pl.col("metric") == "p.rff")["value_sum"].to_numpy() / 200
+def test_equal_texts_are_one_cluster_and_too_few_are_none() -> None:
+    centres, sizes = clusters(np.repeat(REFERENCE[:1], 300, axis=0), 20)
+    assert (len(centres), sizes.tolist()) == (1, [300])
+    with pytest.raises(ValueError, match="a cluster needs 10 texts, not 9"):
+        clusters(REFERENCE[:9], 20)
 
-    assert (clusters(quiet), clusters(surge)) == ([50, 50, 50, 50], [25, 25, 25, 125])
-    assert len(mean(quiet)) == FEATURE_COUNT
+
+def test_a_surge_of_one_topic_moves_the_mean_features_more_than_chance_does() -> None:
     usual = features(REFERENCE).mean(axis=0)
-    assert np.linalg.norm(mean(surge) - usual) > 5 * np.linalg.norm(mean(quiet) - usual)
+    quiet = features(topics(np.random.default_rng(3), 50, 50, 50, 50)).mean(axis=0)
+    surge = features(topics(np.random.default_rng(4), 125, 25, 25, 25)).mean(axis=0)
+    assert len(usual) == FEATURE_COUNT
+    assert np.linalg.norm(surge - usual) > 5 * np.linalg.norm(quiet - usual)
 
 
-def test_a_sample_is_the_same_whatever_the_order_and_moves_little() -> None:
-    names = [f"r{number}" for number in range(1000)]
-    places, share = sampled(names, 100)
-    turned, _ = sampled(names[::-1], 100)
-    more, _ = sampled([*names, "late"], 100)
-    assert share == 0.1
-    chosen = {names[place] for place in places}
-    assert chosen == {names[::-1][place] for place in turned}
-    assert len(chosen - {[*names, "late"][place] for place in more}) <= 1
-    assert sampled(names[:5], 100) == (sampled(names[:5], 100)[0], 1.0)
-    assert sampled([], 100) == ([], 0.0)
-
-
-def test_no_texts_are_an_empty_sketch_and_too_few_make_no_clusters() -> None:
-    assert sketch("p", REFERENCE[:0], centres(REFERENCE, 4)).is_empty()
-    with pytest.raises(ValueError, match="8 clusters need as many texts"):
-        centres(REFERENCE[:5], 8)
+def test_a_stored_vector_is_the_vector_to_a_thousandth() -> None:
+    stored = packed(REFERENCE)
+    assert np.abs(unpacked(stored) @ REFERENCE.T - REFERENCE @ REFERENCE.T).max() < 1e-3
+    assert unpacked([]).shape == (0, 0)
