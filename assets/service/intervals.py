@@ -11,15 +11,18 @@ from scipy import special
 Z_95 = float(special.ndtri(0.975))
 
 
-def wilson(hits: ArrayLike, trials: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The 95 % interval (Wilson's score interval) of a share, `hits` of `trials`; NaN without trials.
+def wilson(
+    hits: ArrayLike, trials: ArrayLike, quantile: float = Z_95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 95 % interval (Wilson's score interval) of a share, `hits` of `trials`; NaN without trials. `quantile` is that of
+    the normal distribution, or of Student's t where the variance is itself an estimate.
 
     Source: E. B. Wilson (1927), Journal of the American Statistical Association 22, 209-212.
     """
     k, n = np.asarray(hits, dtype=float), np.asarray(trials, dtype=float)
     n = np.where(n > 0, n, np.nan)
-    centre = (k + Z_95**2 / 2) / (n + Z_95**2)
-    half = Z_95 / (n + Z_95**2) * np.sqrt(k * (n - k) / n + Z_95**2 / 4)
+    centre = (k + quantile**2 / 2) / (n + quantile**2)
+    half = quantile / (n + quantile**2) * np.sqrt(k * (n - k) / n + quantile**2 / 4)
     return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
 
 
