@@ -11,11 +11,11 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.tables import asset_key, asset_spec
 from pipelines.alert_desk import ALERTS, DEPLOYMENTS, FINDINGS, LOG, AlertDesk, Row, Worked
-from pipelines.checkout import EDITED, checkout_digest
 from pipelines.clock import WallClock
 from pipelines.incident_desk import INCIDENTS
 from pipelines.planner import MAX_FAILED_ATTEMPTS
-from pipelines.runs import DIGEST_TAG, Runs
+from pipelines.runs import DIGEST_TAG
+from pipelines.sensor_opening import Opening
 from resources import terminal
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
@@ -61,7 +61,7 @@ def alerts_job() -> UnresolvedAssetJobDefinition:
 def alert_sensor() -> dg.SensorDefinition:
     """Asks for a pass whenever one would do something: after a publish, when a retry or an escalation is due."""
 
-    loaded = checkout_digest()
+    opening = Opening(ALERT, "alerts are being raised or sent")
 
     @dg.sensor(
         name="alerts",
@@ -73,13 +73,9 @@ def alert_sensor() -> dg.SensorDefinition:
     def alerts(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if checkout_digest() != loaded:
-            yield dg.SkipReason(EDITED)
-            return
-        runs = Runs(context.instance, ALERT)
-        runs.bury_the_dead()
-        if runs.is_in_flight():
-            yield dg.SkipReason("alerts are being raised or sent")
+        runs = opening(context)
+        if isinstance(runs, dg.SkipReason):
+            yield runs
             return
         desk = AlertDesk.of(warehouse, clock)
         inputs = desk.pending()

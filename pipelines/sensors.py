@@ -11,11 +11,11 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.governance.assets import WAITING_TAG
-from pipelines.checkout import EDITED, checkout_digest
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.planner import MAX_FAILED_ATTEMPTS, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
+from pipelines.sensor_opening import Opening
 from resources.landing_area import Candidate
 from resources.warehouse_resource import WarehouseResource
 
@@ -28,7 +28,7 @@ def landing_inputs(files: Iterable[Candidate]) -> str:
 def landing_sensor() -> dg.SensorDefinition:
     """Lands files as they come, so that the night finds them in the ledger."""
 
-    loaded = checkout_digest()
+    opening = Opening(LAND, "a landing run is queued or running")
 
     @dg.sensor(
         name="landing",
@@ -40,13 +40,9 @@ def landing_sensor() -> dg.SensorDefinition:
     def landing(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if checkout_digest() != loaded:
-            yield dg.SkipReason(EDITED)
-            return
-        runs = Runs(context.instance, LAND)
-        runs.bury_the_dead()
-        if runs.is_in_flight():
-            yield dg.SkipReason("a landing run is queued or running")
+        runs = opening(context)
+        if isinstance(runs, dg.SkipReason):
+            yield runs
             return
         settled = [file for file in warehouse.landing().waiting() if clock.is_settled(file)]
         if not settled:
@@ -65,7 +61,7 @@ def landing_sensor() -> dg.SensorDefinition:
 def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
     """Computes stale due days, and publishes when nothing is left to compute or the rest waits."""
 
-    loaded = checkout_digest()
+    opening = Opening(COMPUTE)
 
     @dg.sensor(
         name="night",
@@ -78,11 +74,10 @@ def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.Sen
     def night(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if checkout_digest() != loaded:
-            yield dg.SkipReason(EDITED)
+        runs = opening(context)
+        if isinstance(runs, dg.SkipReason):
+            yield runs
             return
-        runs = Runs(context.instance, COMPUTE)
-        runs.bury_the_dead()
         plan = make_plan(warehouse.store(), clock.last_due_day(), runs)
         for days in plan.ranges:
             yield dg.RunRequest(job_name=COMPUTE, run_key=days.run_key, tags=days.tags)

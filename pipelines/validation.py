@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.expectations import due
-from pipelines.checkout import EDITED, checkout_digest
 from pipelines.jobs import VALIDATE
 from pipelines.planner import MAX_FAILED_ATTEMPTS
-from pipelines.runs import DIGEST_TAG, Runs
+from pipelines.runs import DIGEST_TAG
+from pipelines.sensor_opening import Opening
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
 
@@ -18,7 +18,7 @@ from resources.warehouse_resource import WarehouseResource
 def validation_sensor(contracts: dict[str, Contract]) -> dg.SensorDefinition:
     """Launches `validate` once for each state of what is published; what it finds holds nothing back."""
 
-    loaded = checkout_digest()
+    opening = Opening(VALIDATE)
 
     @dg.sensor(
         name="validation",
@@ -30,11 +30,10 @@ def validation_sensor(contracts: dict[str, Contract]) -> dg.SensorDefinition:
     def validation(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if checkout_digest() != loaded:
-            yield dg.SkipReason(EDITED)
+        runs = opening(context)
+        if isinstance(runs, dg.SkipReason):
+            yield runs
             return
-        runs = Runs(context.instance, VALIDATE)
-        runs.bury_the_dead()
         inputs = due(contracts, warehouse.publisher())
         if inputs is None:
             yield dg.SkipReason("all that is published was validated; what was found stands in the checks")
