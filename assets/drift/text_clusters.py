@@ -29,7 +29,7 @@ def text_clusters(day: date, text_vectors: pl.DataFrame, text_clusters: pl.DataF
     `text_vectors`: rows of [-2, 0]; `text_clusters`: this table's rows of [-27, -1].
     """
     newest = pl.col("day") == pl.col("day").max().over("part", "embedder")
-    found = [pl.DataFrame(schema=_SCHEMA), text_clusters.filter(newest).with_columns(day=pl.lit(day)).select(_SCHEMA)]
+    found = [pl.DataFrame(schema=_SCHEMA), text_clusters.filter(newest).with_columns(day=pl.lit(day)).select(list(_SCHEMA))]
     today = text_vectors.filter(pl.col("day") == day).select("part", "embedder").unique().sort("part", "embedder")
     for part, embedder in today.iter_rows():
         of_embedder = (pl.col("part") == part) & (pl.col("embedder") == embedder)
