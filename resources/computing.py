@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -27,8 +27,8 @@ from resources.warehouse import (
     check_rows,
     define_inputs,
     fingerprint,
+    literal,
     measure,
-    scan,
     stage_query,
     staged_rows,
 )
@@ -210,4 +210,5 @@ def _compute_and_commit(
 
 def scan_staged(contract: Contract, staged: Path) -> str:
     """A SELECT over a staged file, whose `day` is a column and not a folder."""
-    return scan(replace(contract, kind="reference"), [str(staged)])
+    columns = ", ".join(c.name for c in contract.columns)
+    return f"select {columns} from read_parquet({literal(str(staged))}, hive_partitioning = false)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,12 +123,12 @@ class Contract:
         """Stored by day; the `day` column is the partition and stands in no file."""
         return self.kind in ("ledger", "derived", "event")
 
-    @property
+    @cached_property
     def is_about_records(self) -> bool:
         """Its rows speak of single records or of people."""
         return bool(self.subject_key) or any(c.class_ == "token" or c.name in OF_A_RECORD for c in self.columns)
 
-    @property
+    @cached_property
     def retention(self) -> str:
         """The class by which its days are kept (seeds/retention.yml): as the contract says, else as its columns are."""
         if not self.is_partitioned:
