@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,19 @@ def python_sources(contract: Contract) -> list[Path]:
         if path in found or not path.exists():
             continue
         found.append(path)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("assets."):
-                module = REPO.joinpath(*(node.module or "").split("."))
-                waiting += [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+        waiting += _imported(path.read_text(encoding="utf-8"))
     return sorted(found)
+
+
+@cache
+def _imported(python: str) -> list[Path]:
+    """Where the modules of the house may lie that a file imports. Most tables share most files: each is parsed once."""
+    found = []
+    for node in ast.walk(ast.parse(python)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("assets."):
+            module = REPO.joinpath(*(node.module or "").split("."))
+            found += [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+    return found
 
 
 def take_pins(store: Store, last_due_day: date) -> Pins:
