@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,11 @@ class House:
         """Make the price book of these seeds alone (see `price`), without the catalogue."""
         tables = price_tables(parse_overrides({"overrides": [dict(entry) for entry in entries]}), providers=[])
         for name, rows in zip(("cost.prices", "cost.price_models"), tables, strict=True):
+            replace_reference(self.store, name, rows)
+
+    def set_shipped_prices(self) -> None:
+        """Make the price book of the catalogue, as a night does whose seeds name no price."""
+        for name, rows in zip(("cost.prices", "cost.price_models"), _shipped_prices(), strict=True):
             replace_reference(self.store, name, rows)
 
     # what a night does
@@ -171,6 +177,25 @@ def with_sql(contract: Contract, folder: Path, sql: str) -> Contract:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(sql, encoding="utf-8")
     return replace(contract, sql_file=path)
+
+
+@cache
+def _shipped_prices() -> tuple[Any, Any]:
+    """The catalogue takes seconds to read: once a process."""
+    return price_tables()
+
+
+def selected(*names: str) -> dict[str, Contract]:
+    """The contracts of these tables, of all that they are made from, and of what landing and publishing write: a night
+    does not pay for tables that a test does not ask."""
+    every = all_contracts()
+    wanted = {name for name, c in every.items() if c.kind in ("ledger", "event", "reference", "projection")}
+    waiting = [*names, *wanted]
+    while waiting:
+        name = waiting.pop()
+        wanted.add(name)
+        waiting += [read for read in every[name].reads if read not in wanted]
+    return {name: contract for name, contract in every.items() if name in wanted}
 
 
 def all_contracts() -> dict[str, Contract]:

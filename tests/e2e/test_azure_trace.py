@@ -7,11 +7,9 @@ from pathlib import Path
 
 import house as harness
 import pytest
-from house import House
+from house import House, selected
 
-from assets.cost.price_catalogue import price_tables
 from resources.contracts import REPO
-from resources.references import replace_reference
 from resources.sources import load
 
 TRACE = REPO.parent / "shared" / "data" / "azure_llm_2023" / "data" / "AzureLLMInferenceTrace_conv.csv"
@@ -21,10 +19,9 @@ TRACE = REPO.parent / "shared" / "data" / "azure_llm_2023" / "data" / "AzureLLMI
 def test_the_azure_trace_lands_whole_and_is_priced_with_its_declared_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, contracts_=selected("cost.unit_costs_daily", "cost.cost_daily", "governance.accounting"))
     monkeypatch.setattr(harness, "SOURCES", load())
-    for name, rows in zip(("cost.prices", "cost.price_models"), price_tables(), strict=True):
-        replace_reference(house.store, name, rows)
+    house.set_shipped_prices()
     landing = house.landing / "azure_llm_2023"
     landing.mkdir(parents=True)
     (landing / TRACE.name).symlink_to(TRACE)

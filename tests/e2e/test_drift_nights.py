@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from house import House, request
-
-from resources.contracts import Contract, contracts
+from house import House, request, selected
 
 FIRST, QUIET_DAYS, DRIFT_DAYS = date(2026, 9, 1), 34, 4
 FEATURES = ("chat", "search", "summary", "mail", "forms")
@@ -23,18 +21,6 @@ GERMAN = "Wo ist das Paket, das ich letzte Woche bestellt habe?"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "drift.md"
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 OF_DRIFT = ("drift.profiles", "drift.drift_tests", "drift.drift_verdicts")
-
-
-def closure(*wanted: str) -> Mapping[str, Contract]:
-    """The contracts that these tables need, and those that landing writes."""
-    everything = contracts()
-    needed = {name for name, contract in everything.items() if contract.kind in ("ledger", "event", "reference")}
-    open_ = list(wanted)
-    while open_:
-        name = open_.pop()
-        needed.add(name)
-        open_ += [read for read in everything[name].reads if read not in needed]
-    return {name: contract for name, contract in everything.items() if name in needed}
 
 
 def traffic(day: date, chance: random.Random) -> list[dict[str, Any]]:
@@ -60,7 +46,7 @@ def traffic(day: date, chance: random.Random) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = House(tmp_path_factory.mktemp("drift"), contracts_=closure(*OF_DRIFT))
+    house = House(tmp_path_factory.mktemp("drift"), contracts_=selected(*OF_DRIFT))
     chance = random.Random(3)
     for offset in range(QUIET_DAYS + DRIFT_DAYS):
         day = FIRST + timedelta(days=offset)

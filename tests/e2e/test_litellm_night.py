@@ -16,12 +16,10 @@ from typing import Any
 import house as harness
 import pytest
 from genai_prices import Usage, calc_price
-from house import House
+from house import House, selected
 from model_server import model_server
 
-from assets.cost.price_catalogue import price_tables
 from resources.contracts import REPO
-from resources.references import replace_reference
 from resources.sources import Source
 
 GUIDE = REPO / "docs" / "formats" / "litellm.md"
@@ -47,9 +45,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     assert found, f"{GUIDE.name} shows no callback"
     callback = root / "nocturne_callback.py"
     callback.write_text(found[1], encoding="utf-8")
-    night = House(root, now=datetime.now(UTC) + timedelta(days=2))
-    for name, rows in zip(("cost.prices", "cost.price_models"), price_tables(), strict=True):
-        replace_reference(night.store, name, rows)
+    night = House(root, datetime.now(UTC) + timedelta(days=2), selected("cost.request_costs", "governance.accounting"))
+    night.set_shipped_prices()
     landing = night.landing / "litellm"
     with model_server() as url:
         done = subprocess.run(

@@ -18,10 +18,8 @@ from typing import Any
 import house as harness
 import pytest
 from genai_prices import Usage, calc_price
-from house import House
+from house import House, selected
 
-from assets.cost.price_catalogue import price_tables
-from resources.references import replace_reference
 from resources.sources import Source
 
 openai = pytest.importorskip("openai", reason="the extra dev is not installed")
@@ -157,9 +155,8 @@ def _tool(convention: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def night(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """Both applications' files, landed and priced two days after they were written."""
-    house = House(tmp_path_factory.mktemp("night"), now=datetime.now(UTC) + timedelta(days=2))
-    for name, rows in zip(("cost.prices", "cost.price_models"), price_tables(), strict=True):
-        replace_reference(house.store, name, rows)
+    house = House(tmp_path_factory.mktemp("night"), datetime.now(UTC) + timedelta(days=2), selected("cost.request_costs"))
+    house.set_shipped_prices()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
         patch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")

@@ -14,11 +14,9 @@ from typing import Any
 import house as harness
 import pytest
 from formats import landed_rows, quarantined_rows, staged
-from house import House
+from house import House, selected
 
-from assets.cost.price_catalogue import price_tables
 from resources.contracts import REPO
-from resources.references import replace_reference
 from resources.sources import Source
 
 DATA = REPO.parent / "shared" / "data"
@@ -100,10 +98,9 @@ def test_answers_without_token_counts_are_requests_whose_price_is_visibly_missin
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A night over the answers of three models, all of one day or two."""
-    house = House(tmp_path, now="2023-11-10T03:00:00")
+    house = House(tmp_path, "2023-11-10T03:00:00", selected("cost.request_costs"))
     monkeypatch.setattr(harness, "SOURCES", {"arena": Source("arena", "arena_hard")})
-    for name, rows in zip(("cost.prices", "cost.price_models"), price_tables(), strict=True):
-        replace_reference(house.store, name, rows)
+    house.set_shipped_prices()
     answers = []
     for model in ("gpt-4-1106-preview", "gpt-4-0314", "palm-2-chat-bison-001"):
         lines = (ARENA_HARD / f"{model}.jsonl").read_text(encoding="utf-8").splitlines()

@@ -16,12 +16,10 @@ from typing import Any
 import house as harness
 import pytest
 from genai_prices import Usage, calc_price, extract_usage
-from house import House
+from house import House, selected
 from recordings import Exchange, exchanges, final_body, input_tokens, output_tokens
 
-from assets.cost.price_catalogue import price_tables
 from resources.contracts import REPO
-from resources.references import replace_reference
 from resources.sources import Source
 
 RECORDINGS = REPO.parent / "shared" / "data" / "pydantic_ai_cassettes"
@@ -52,9 +50,8 @@ def recorded() -> Recorded:
 @pytest.fixture(scope="module")
 def night(recorded: Recorded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One night over all recordings, each a second after the one before; Anthropic's bodies hold no time."""
-    house = House(tmp_path_factory.mktemp("night"))
-    for name, rows in zip(("cost.prices", "cost.price_models"), price_tables(), strict=True):
-        replace_reference(house.store, name, rows)
+    house = House(tmp_path_factory.mktemp("night"), contracts_=selected("cost.request_costs", "governance.accounting"))
+    house.set_shipped_prices()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harness, "SOURCES", {name: Source(name, name) for name in ("openai", "anthropic")})
         for source in ("openai", "anthropic"):

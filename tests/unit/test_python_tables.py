@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from house import House
+from house import House, selected
 
 from assets import python_tables
 from assets.checks import rules
@@ -42,7 +42,7 @@ def without_b(day: date, requests: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_a_day_that_python_computes_is_typed_checked_and_committed_as_any_other(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, contracts_=selected("logs.request_days"))
     house.deliver("a.jsonl", [{"request_id": "a", "ts": f"{DAY}T10:00:00Z"}, {"request_id": "b", "ts": f"{DAY}T11:00:00Z"}])
     house.night()
     contract = without_sql(tmp_path)
@@ -56,7 +56,7 @@ def test_a_day_that_python_computes_is_typed_checked_and_committed_as_any_other(
 
 
 def test_rows_of_another_day_are_held_back(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, contracts_=selected("logs.request_days"))
     house.deliver("a.jsonl", [{"request_id": "a", "ts": f"{DAY}T10:00:00Z"}])
     house.night()
     contract = without_sql(tmp_path)
