@@ -22,7 +22,12 @@ SIDE_EFFECTS = ("none", "read", "write", "irreversible")
 DEFAULT_CACHE_MAX_AGE_S = 3600.0
 SHORTEST_CANARY = 8
 """Characters; a shorter mark is found in answers that leak nothing."""
-_KEYS = {"owner", "use_case", "risk_class", "slo_set", "environments", "cache_max_age_s", "tools", "canaries"}
+_KEYS = {"owner", "use_case", "risk_class", "slo_set", "environments", "cache_max_age_s", "tools", "canaries", "declared"}
+DECLARED_KINDS = {
+    "models": "model", "prompt_versions": "prompt_version", "embedders": "embedder_version", "indexes": "index_version",
+    "tokenizers": "tokenizer_version",
+}  # fmt: skip
+"""Keys of `declared`, and what drift.config_drift calls them."""
 _TEAM = re.compile(r"team:[a-z0-9][a-z0-9-]*\Z")
 
 
@@ -52,6 +57,7 @@ class Feature:
     cache_max_age_s: float = DEFAULT_CACHE_MAX_AGE_S
     tools: tuple[Tool, ...] = ()
     canaries: tuple[str, ...] = ()
+    declared: tuple[tuple[str, str], ...] = ()
 
     @property
     def environment_list(self) -> str | None:
@@ -103,7 +109,7 @@ def _feature(where: str, name: str, raw: Any, slo_sets: Collection[str]) -> Feat
         )
     return Feature(
         name, owner, raw["use_case"].strip(), raw["risk_class"], slo_set, environments, float(age),
-        _tools(where, raw.get("tools")), canaries,
+        _tools(where, raw.get("tools")), canaries, _declared(where, raw.get("declared")),
     )  # fmt: skip
 
 
@@ -121,6 +127,15 @@ def _tools(where: str, raw: Any) -> tuple[Tool, ...]:
             raise ServiceSeedError(f"{here}: needs_approval is true or false, not {needs!r}")
         found.append(Tool(str(name), entry["side_effect"], needs))
     return tuple(found)
+
+
+def _declared(where: str, raw: Any) -> tuple[tuple[str, str], ...]:
+    """(kind, version) of each version that a feature is declared to use."""
+    if not isinstance(raw, dict | None):
+        raise ServiceSeedError(f"{where}: declared is a mapping of {', '.join(DECLARED_KINDS)} to lists")
+    refuse_unknown(f"{where}: declared", raw or {}, DECLARED_KINDS)
+    lists = {kind: _names(where, f"declared {key}", (raw or {}).get(key)) for key, kind in DECLARED_KINDS.items()}
+    return tuple((kind, value) for kind, values in lists.items() for value in values)
 
 
 def _names(where: str, key: str, raw: Any) -> tuple[str, ...]:
@@ -199,4 +214,12 @@ def canary_rows(features: Sequence[Feature]) -> pa.Table:
     return pa.Table.from_pylist(
         [{"feature": f.name, "canary": mark} for f in features for mark in f.canaries],
         schema=pa.schema([("feature", pa.string()), ("canary", pa.string())]),
+    )
+
+
+def declared_rows(features: Sequence[Feature]) -> pa.Table:
+    """The rows of service.declared_versions."""
+    return pa.Table.from_pylist(
+        [{"feature": f.name, "kind": kind, "value": value} for f in features for kind, value in f.declared],
+        schema=pa.schema([(n, pa.string()) for n in ("feature", "kind", "value")]),
     )

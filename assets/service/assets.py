@@ -14,13 +14,23 @@ from resources import capture
 from resources.contracts import REPO, Contract
 from resources.references import replace_reference
 from resources.seed_yaml import SeedYamlError, read_documents
-from resources.service_seeds import Feature, ServiceSeedError, canary_rows, feature_rows, load_features, tool_rows
+from resources.service_seeds import (
+    Feature,
+    ServiceSeedError,
+    canary_rows,
+    declared_rows,
+    feature_rows,
+    load_features,
+    tool_rows,
+)
 from resources.service_seeds_owners import Owner, load_owners, owner_rows
 from resources.table_store import arrow_schema
 from resources.warehouse_resource import WarehouseResource
 
 RUNBOOKS = REPO / "docs" / "runbooks"
-DECLARED = ("service.features", "service.tools", "service.canaries", "service.owners", "service.slos")
+DECLARED = (
+    "service.features", "service.tools", "service.canaries", "service.declared_versions", "service.owners", "service.slos",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,13 +62,14 @@ def declared_tables(seeds_dir: Path, contracts: Mapping[str, Contract]) -> dict[
         "service.features": feature_rows(features, capture.load(seeds_dir / "capture.yml")),
         "service.tools": tool_rows(features),
         "service.canaries": canary_rows(features),
+        "service.declared_versions": declared_rows(features),
         "service.owners": owner_rows(seeds.owners),
         "service.slos": pa.Table.from_pylist(seeds.slos, schema=arrow_schema(contracts["service.slos"])),
     }
 
 
 def declared_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
-    """service.features, tools, canaries, owners and slos: the seeds as tables, replaced where they differ."""
+    """service.features, tools, canaries, declared_versions, owners, slos: the seeds as tables, replaced where different."""
 
     @dg.multi_asset(name="service__declared", specs=[asset_spec(contracts[name], contracts) for name in DECLARED])
     def declared(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]

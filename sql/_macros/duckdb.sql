@@ -83,3 +83,11 @@ create or replace macro sql_equals(column_name, wanted) as
 -- Does a feature's declaration let an environment count? A declaration without environments counts all, named or not.
 create or replace macro is_counted_in(environment, environments) as
     environments is null or coalesce(contains(',' || environments || ',', ',' || environment || ','), false);
+
+-- Is a model's name that of a dated or numbered release of an alias? large-2026-08-06 is one of large and of large-latest.
+create or replace macro is_release_of(released, alias) as
+    coalesce(
+        substr(released, 1, length(replace(alias, '-latest', '')) + 1) = replace(alias, '-latest', '') || '-'
+        and regexp_matches(substr(released, length(replace(alias, '-latest', '')) + 2), '^[0-9-]{3,10}$'),
+        false
+    );

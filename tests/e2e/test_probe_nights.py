@@ -164,3 +164,37 @@ def test_the_command_says_what_it_did(
     (house.seeds / "probes.yml").write_text("endpoints: {main: {key: x}}\n")
     assert probe.main([]) == 2
     assert "main has unknown keys key" in capsys.readouterr().err
+
+
+def test_a_provider_that_changes_behind_its_name_is_an_alarm_in_the_nights_own_tables(
+    house: ProbeHouse, at: Provider
+) -> None:
+    house.declare(at.base_url, repeats=3)
+    for night in range(10, 20):
+        house.now = house.now.replace(day=night)
+        if night == 17:  # Still `large` by its name.
+            at.say = lambda body: "I'm sorry, but I can't help with that. It may be 41, or 43."
+        house.desk().work()
+        house.night()
+    assert house.is_quiet()
+    found = dict(house.ask("select metric, is_alarm from drift.provider_tests where day = date '2026-11-18'"))
+    assert found["score"] and found["answer_characters"] and found["refusal"] and found["known_answer"]
+    assert not found["answered_model"] and not found["input_tokens"]
+    assert house.ask("select count(*) from drift.provider_tests where is_alarm and day < date '2026-11-16'") == [(0,)]
+    [(title,)] = house.ask("select title from drift.provider_tests where metric = 'score' and day = date '2026-11-18'")
+    assert title.startswith("main: scores changed by -100.0 points since 2026-11-16, mean 1 -> 0; answer 1 -> 0")
+
+
+def test_probes_that_come_after_the_night_was_computed_are_judged_in_the_next_round(
+    house: ProbeHouse, at: Provider
+) -> None:
+    house.desk().work()
+    house.night()
+    house.now = house.now.replace(day=11)
+    house.night()
+    house.desk().work()
+    assert not house.is_quiet()
+    house.night()
+    days = house.ask("select day, count(*), max(n) from drift.provider_tests where metric = 'score' group by day order by 1")
+    assert days == [(date(2026, 11, 9), 1, 4), (date(2026, 11, 10), 1, 8)]
+    assert house.is_quiet()

@@ -12,7 +12,7 @@ import yaml
 from assets.service.assets import DECLARED, declared_asset
 from resources import capture
 from resources.contracts import SEEDS, contracts
-from resources.service_seeds import ServiceSeedError, load_features, text_policy, tool_rows
+from resources.service_seeds import ServiceSeedError, declared_rows, load_features, text_policy, tool_rows
 from resources.service_seeds_owners import cause_classes, components, load_owners, owner_rows
 from resources.warehouse_resource import WarehouseResource
 
@@ -40,6 +40,15 @@ def test_what_is_left_out_of_a_feature_is_the_safe_choice(tmp_path: Path) -> Non
     assert {row["tool_name"]: row["needs_approval"] for row in rows} == {"refund": True, "look": False}
 
 
+def test_what_a_feature_runs_on_is_a_row_a_version(tmp_path: Path) -> None:
+    runs_on = {"models": ["large", "small"], "prompt_versions": ["v12"], "tokenizers": ["t1"]}
+    found = features(tmp_path, chat=CHAT | {"declared": runs_on}, silent=CHAT)
+    assert [tuple(row.values()) for row in declared_rows(list(found.values())).to_pylist()] == [
+        ("chat", "model", "large"), ("chat", "model", "small"), ("chat", "prompt_version", "v12"),
+        ("chat", "tokenizer_version", "t1"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -54,6 +63,11 @@ def test_what_is_left_out_of_a_feature_is_the_safe_choice(tmp_path: Path) -> Non
         ({"environments": "prod"}, "environments is a list of texts"),
         ({"environments": ["prod,production"]}, "environments is a list, an entry each"),
         ({"environments": ["prod", "prod"]}, "environments names 'prod' twice"),
+        ({"declared": ["large"]}, "declared is a mapping of models, prompt_versions, embedders, indexes, tokenizers"),
+        ({"declared": {"model": ["large"]}}, "chat: declared has unknown keys model; allowed: embedders, indexes, models"),
+        ({"declared": {"models": "large"}}, "declared models is a list of texts"),
+        ({"declared": {"prompt_versions": [1.0]}}, "declared prompt_versions is a list of texts; quote what YAML"),
+        ({"declared": {"indexes": ["a", "a"]}}, "declared indexes names 'a' twice"),
         ({"canaries": ["ref"]}, "canary 'ref' is too short to be a mark; give it 8 characters"),
         ({"tools": ["refund"]}, "tools is a mapping"),
         ({"tools": {"refund": {}}}, "tool refund needs a side_effect: none, read, write, irreversible"),
