@@ -143,6 +143,7 @@ def grow_in_process(days: int, root: Path, traffic: Path) -> None:
 def week_in_process(warehouse: WarehouseResource, day: date, now: datetime) -> None:
     """What the jobs do, without a run of Dagster around each table."""
     from assets.checks import rules
+    from assets.python_tables import python_table
     from pipelines.planner import stale_days
     from resources.computing import compute_day
     from resources.day_inputs import DayInputs, take_pins
@@ -153,7 +154,7 @@ def week_in_process(warehouse: WarehouseResource, day: date, now: datetime) -> N
     inputs = DayInputs(store, pins)
     for stale in stale_days(store, pins):
         contract = store.contracts[stale.table]
-        outcome = compute_day(store, contract, stale.day, inputs, rules(contract))
+        outcome = compute_day(store, contract, stale.day, inputs, rules(contract), python_table(contract))
         if outcome.failing:
             raise SystemExit(f"{stale.table} {stale.day}: {outcome.failing}")
     publisher.publish(day, now)

@@ -143,7 +143,7 @@ class NightRun:
 
     def _versions(self) -> dict[str, int]:
         store = self.warehouse.store()
-        return {c.name: store.open(c.name).version for c in store.contracts.values() if c.kind not in ("view", "projection")}
+        return {c.name: store.newest(c.name).version for c in store.contracts.values() if c.kind not in ("view", "projection")}
 
     def _wait_until_settled(self) -> None:
         moving = [path for path in self.warehouse.landing().waiting() if not self.clock.is_settled(path)]

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
@@ -21,9 +21,11 @@ from assets.tables import days_between
 from pipelines.runs import DIGEST_TAG
 from resources import closed_days
 from resources.closed_days import ClosedDays
-from resources.computing import has_something_to_say, is_fresh
+from resources.computing import has_something_to_say, is_stale
 from resources.day_inputs import DayInputs, digest, is_newer, take_pins
 from resources.days import DayState, Inputs, Pins
+from resources.publishing import Publisher
+from resources.settled import Reopened, reading
 from resources.store import Store
 from resources.warehouse_resource import PINS_TAG
 
@@ -109,7 +111,7 @@ class Plan:
 def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
     """The stale days of every derived table, as ranges to run. Reads commits and the ledger's files, never rows."""
     pins = take_pins(store, last_due_day)
-    stale = stale_days(store, pins)
+    stale = stale_days(store, pins, Publisher(store).manifest())
     in_flight = history.in_flight_days()
     open_days = {s.day for s in stale} - in_flight
     ranges, waiting = [], {}
@@ -130,24 +132,30 @@ def make_plan(store: Store, last_due_day: date, history: History) -> Plan:
     return Plan(stale, ranges, waiting, in_flight & {s.day for s in stale})
 
 
-def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
-    """Every stale day of every derived table, inputs first."""
+def stale_days(store: Store, pins: Pins, readers: Mapping[str, Any] | None = None) -> list[StaleDay]:
+    """Every stale day of every derived table, inputs first.
+
+    `readers`: the manifest that readers have. Days that were settled when it was drafted, and of which nothing changed
+    since, are not looked at again (resources/settled.py); without it all days are.
+    """
     inputs = DayInputs(store, pins)
-    tables = store.derived()
     closed_days.refresh(store)
     closed = ClosedDays.of(store)
-    with_rows = inputs.days_with_rows()
-    computed = {day for contract in tables for day in store.day_log(contract.name).states}
-    if not with_rows | computed:
-        return []
-    reach = max((abs(offset) for c in tables for w in c.reads.values() if not isinstance(w, str) for offset in w), default=0)
-    begin = min(with_rows | computed)
-    calendar = days_between(begin - timedelta(days=reach), inputs.last_due_day)
+    reopened = Reopened(store, inputs, readers or {"tables": {}})
+    calendar = set(reopened.calendar())
     found: list[StaleDay] = []
     stale: dict[str, set[date]] = {}
-    for contract in tables:
+    for contract in store.derived():
         log = store.day_log(contract.name)
-        for day in calendar:
+        # Not its own earlier days: a late row would re-open all days up to now. What they really change is seen
+        # once they are computed, in the next round.
+        waited_for = {
+            name: (window, stale[name])
+            for name, window in contract.reads.items()
+            if name in stale and name != contract.name and not isinstance(window, str)
+        }
+        wait = {day for window, days in waited_for.values() for day in reading(days, window)}
+        for day in sorted((wait | set(reopened.of(contract))) & calendar):
             wanted, state = inputs.of(contract, day), log.state(day)
             if state is not None and is_newer(state.pins, pins):
                 continue
@@ -158,15 +166,12 @@ def stale_days(store: Store, pins: Pins) -> list[StaleDay]:
                 continue
             waits = [
                 f"{name} of {read} is stale"
-                for name, window in contract.reads.items()
-                # Not its own earlier days: a late row would re-open all days up to now. What they really change is seen
-                # once they are computed, in the next round.
-                if name in stale and name != contract.name and not isinstance(window, str)
+                for name, (window, days) in waited_for.items()
                 for read in inputs.window(day, window)
-                if read in stale[name]
+                if read in days
             ]
-            every_day = contract.every_day and day >= begin
-            reasons = waits if is_fresh(state, wanted, every_day) else [*explain(state, wanted), *waits]
+            is_due = is_stale(contract, day, state, wanted, reopened.begin, will_come)
+            reasons = [*explain(state, wanted), *waits] if is_due else waits
             if reasons:
                 stale.setdefault(contract.name, set()).add(day)
                 found.append(StaleDay(contract.name, day, tuple(reasons), wanted))

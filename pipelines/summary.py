@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pipelines.nightly import Night
 
 RECENT_DAYS = 30
-"""What is told of requests and charges is told of so many days, up to the last one with rows: all days would take longer
-every night. `cost.unpriced_models` and the other views speak of all."""
+"""What is told of requests, charges, files and quarantine is told of so many days, up to the last one with rows: all days
+would take longer every night. `cost.unpriced_models`, `logs.files` and the other views speak of all."""
 MAX_ALERTS = 5
 _LAST_DAY = "select max(day) from governance.freshness where question = 'logs' and rows > 0 and day <= $last_due_day"
 _DAYS = """
@@ -42,10 +42,12 @@ where state = 'unpriced' and day between $since and $last
 group by provider, model, reason
 order by requests desc, provider, model limit 5
 """
-_REFUSED = "select path, reason from logs.files where state = 'refused' order by arrived_at desc, path limit 5"
+_REFUSED = """
+select path, reason from logs.files where state = 'refused' and day >= $since order by arrived_at desc, path limit 5
+"""
 _NOTHING_LANDED = """
 select path, lines from logs.files
-where state = 'landed' and records_landed = 0 and records_quarantined + lines_refused > 0
+where day >= $since and state = 'landed' and records_landed = 0 and records_quarantined + lines_refused > 0
 order by arrived_at desc, path limit 5
 """
 _FINDINGS = """
@@ -54,6 +56,7 @@ from logs.completeness
 where day = $last_due_day and finding is not null
 order by finding desc, source, record_kind, field
 """
+_QUARANTINED = "select reason, count(*) from logs.quarantine where day >= $since group by reason order by 2 desc, 1"
 _TENANTS = """
 select count(distinct tenant) from logs.requests
 where day between $since and $last and tenant not in (select tenant from logs.tenants)
@@ -113,14 +116,14 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
 
 def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
     notes = []
-    landed = night.landed
+    landed, arrived = night.landed, {"since": recent["since"]}
     if landed:
         notes.append(
             f"{landed['files_landed']} files landed, {landed['files_copy']} copies, {landed['files_refused']} refused, "
             f"{landed['files_unchanged']} as before"
         )
-        notes += [f"refused: {path} ({reason})" for path, reason in con.execute(_REFUSED).fetchall()]
-        for path, lines in con.execute(_NOTHING_LANDED).fetchall():
+        notes += [f"refused: {path} ({reason})" for path, reason in con.execute(_REFUSED, arrived).fetchall()]
+        for path, lines in con.execute(_NOTHING_LANDED, arrived).fetchall():
             notes.append(f"nothing landed of {path}: none of its {lines:,} lines could be read; see logs.quarantine")
         for source, keys in landed["unread_keys"].items():
             notes.append(f"no column takes these keys of {source}: {', '.join(keys)}; see contracts/logs/landed.yml")
@@ -136,7 +139,7 @@ def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
                 f"{len(landed['still_written'])} files are still being written and taken next time, "
                 f"such as {landed['still_written'][0]}"
             )
-    quarantined = con.execute("select reason, count(*) from logs.quarantine group by reason order by 2 desc").fetchall()
+    quarantined = con.execute(_QUARANTINED, arrived).fetchall()
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
     for provider, model, reason, requests in con.execute(_UNPRICED, recent).fetchall():

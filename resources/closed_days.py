@@ -51,7 +51,7 @@ class ClosedDays:
         """
         return self._by_class.get(self.classes.get(contract.name, ""), {}).get(day)
 
-    def open_inputs(self, inputs: Inputs) -> Inputs:
+    def open_inputs(self, inputs: Mapping[str, str]) -> Inputs:
         """Those of a day's inputs that can still change it."""
         return {key: version for key, version in inputs.items() if not self._is_closed(key)}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -22,10 +22,12 @@ from resources.closed_days import ClosedDays
 from resources.contracts import REPO, Contract
 from resources.days import Inputs, Pins
 from resources.store import Store
+from resources.stored_rows import stored_table
 from resources.table_store import Table
 from resources.warehouse import literal, macros_used, row_text, scan, strip_comments
 
 FILES = "logs.files"
+FILE_ORDER = ("arrived_at", "file_id", "state_number")
 LANDED, TEXTS = "logs.landed", "logs.texts"
 
 
@@ -84,11 +86,11 @@ def take_pins(store: Store, last_due_day: date) -> Pins:
     pins: Pins = {"last_due_day": last_due_day.isoformat()}
     pinned = [c for c in store.contracts.values() if c.kind in ("ledger", "event", "reference")]
     for contract in sorted(pinned, key=lambda c: c.name != FILES):
-        pins[contract.name] = store.open(contract.name).version
+        pins[contract.name] = store.newest(contract.name).version
     return pins
 
 
-def is_newer(theirs: Pins, ours: Pins) -> bool:
+def is_newer(theirs: Mapping[str, Any], ours: Pins) -> bool:
     """True where another run saw anything later than we did: our result would take the day back."""
     return any(name in ours and value > ours[name] for name, value in theirs.items())
 
@@ -106,7 +108,7 @@ class DayInputs:
 
     def of(self, contract: Contract, day: date) -> Inputs:
         """The versions that a day of `contract` would be computed from; days without rows are left out."""
-        inputs: Inputs = {"code": self._code_of(contract)}
+        inputs: Inputs = {"code": self.code_of(contract)}
         for name, window in contract.reads.items():
             source = self.store.contracts[name]
             if isinstance(window, str):
@@ -148,8 +150,39 @@ class DayInputs:
         found: set[date] = set()
         for name in read:
             if self.store.contracts[name].kind in ("ledger", "event"):
-                found |= {d for d in self._versions_of(self.store.contracts[name]) if d <= self.last_due_day}
+                found |= {d for d in self.versions_of(self.store.contracts[name]) if d <= self.last_due_day}
         return found
+
+    def code_of(self, contract: Contract) -> str:
+        """The digest of what computes a table."""
+        if contract.name not in self._code:
+            self._code[contract.name] = code_digest(contract)
+        return self._code[contract.name]
+
+    def versions_of(self, source: Contract) -> dict[date, str]:
+        """The version of each day of a ledger or event table."""
+        if source.name not in self._versions:
+            if source.name in (LANDED, TEXTS):
+                found = {day: digest(*files) for day, files in self.live_files.items()}
+                if source.name == TEXTS:
+                    # Landed once, with the rows of their file: its name stands for them, without a look at every word.
+                    stored = {f.day for f in self.pinned(TEXTS).files()}
+                    found = {day: version for day, version in found.items() if day in stored}
+            else:
+                found = self._key_versions(source)
+            self._versions[source.name] = found
+        return self._versions[source.name]
+
+    def is_revalued(self, source: Contract, was: int, day: date) -> bool:
+        """Whether other rows of a reference are valid on a day than were at its Delta version `was`."""
+        before = self.store.remember((f"{source.name} before", was), lambda: self._reference_at(source, was))
+        return before is None or before.version(day) != self._reference(source).version(day)
+
+    def _reference_at(self, source: Contract, version: int) -> Reference | None:
+        """A reference as it was; None where its files are gone."""
+        table = self.store.open(source.name, version)
+        is_there = all(Path(file.path).exists() for file in table.files())
+        return Reference(self.store, source, table) if is_there else None
 
     def pinned(self, name: str) -> Table:
         """A ledger, event or reference table as this run sees it."""
@@ -171,11 +204,6 @@ class DayInputs:
         files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
         return live_rows_sql(source, scan(source, paths), files)
 
-    def _code_of(self, contract: Contract) -> str:
-        if contract.name not in self._code:
-            self._code[contract.name] = code_digest(contract)
-        return self._code[contract.name]
-
     def _rows(self, source: Contract, days: set[date]) -> str:
         if source.kind == "derived":
             log = self.store.day_log(source.name)
@@ -188,29 +216,25 @@ class DayInputs:
         if source.kind == "derived":
             states = self.store.day_log(source.name).states
             return lambda day: state.shown if (state := states.get(day)) else None
-        return self._versions_of(source).get
-
-    def _versions_of(self, source: Contract) -> dict[date, str]:
-        if source.name not in self._versions:
-            if source.name in (LANDED, TEXTS):
-                found = {day: digest(*files) for day, files in self.live_files.items()}
-                if source.name == TEXTS:
-                    # Landed once, with the rows of their file: its name stands for them, without a look at every word.
-                    stored = {f.day for f in self.pinned(TEXTS).files()}
-                    found = {day: version for day, version in found.items() if day in stored}
-            else:
-                found = self._key_versions(source)
-            self._versions[source.name] = found
-        return self._versions[source.name]
+        return self.versions_of(source).get
 
     def _live_files(self) -> dict[date, list[str]]:
-        files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
+        stored = stored_table(self.store, FILES, FILE_ORDER)
+        is_now = self.store.newest(FILES).version == self.pins[FILES]
+        with self.store.connection() as con:
+            con.register("stored_files", stored)
+            # Rows that this process holds already, unless more have come since.
+            files = "select * from stored_files" if is_now else scan(self.store.contracts[FILES], self._paths(FILES))
+            rows = con.execute(live_files_sql(files)).fetchall()
         found: dict[date, list[str]] = defaultdict(list)
-        for file_id, by_day in sorted(self.store.rows(live_files_sql(files))):
-            for day, rows in json.loads(by_day).items():
-                if rows:
+        for file_id, by_day in sorted(rows):
+            for day, number in json.loads(by_day).items():
+                if number:
                     found[date.fromisoformat(day)].append(file_id)
         return dict(found)
+
+    def _paths(self, name: str) -> list[str]:
+        return [file.path for file in self.pinned(name).files()]
 
     def _key_versions(self, source: Contract) -> dict[date, str]:
         key = ", ".join(f"cast({k} as varchar)" for k in source.key)

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from resources import closed_days
 from resources.capture import CapturePolicy
+from resources.day_inputs import FILE_ORDER
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
 from resources.key_record import open_keyring
@@ -171,7 +172,7 @@ class Landing:
 
     def states(self) -> list[dict[str, Any]]:
         """All of logs.files, each file's states in order."""
-        return stored_rows(self.store, FILES, ("arrived_at", "file_id", "state_number"))
+        return stored_rows(self.store, FILES, FILE_ORDER)
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
         # What was refused, or landed nothing, is looked at again: its source may have been declared anew.

@@ -12,14 +12,14 @@ say: it is not computed any more.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
 from resources.closed_days import ClosedDays
 from resources.contracts import Contract
-from resources.days import DayState, Inputs
+from resources.days import DayState
 
 QuestionDay = tuple[str, date]
 TableDay = tuple[str, date]
@@ -27,11 +27,14 @@ TableDay = tuple[str, date]
 
 @dataclass(frozen=True)
 class Entry:
-    """A day of a derived table as a manifest holds it. `shown` is the version readers count, None without rows."""
+    """A day of a derived table as a manifest holds it. `shown` is the version readers count, None without rows.
+
+    `inputs` are known of a day that is judged; a manifest does not repeat what the commits record.
+    """
 
     version: str
     rows: int
-    inputs: Inputs
+    inputs: Mapping[str, str]
     content_version: int
 
     @property
@@ -59,22 +62,28 @@ def choose(
     derived: Iterable[Contract],
     states: Mapping[str, Mapping[date, DayState]],
     current: Entries,
-    newest: Mapping[tuple[str, date], Inputs],
+    newest: Mapping[TableDay, Mapping[str, str]],
     closed: ClosedDays = ClosedDays(),  # noqa: B008  # frozen, and empty
+    judged: Collection[QuestionDay] | None = None,
 ) -> Choice:
     """The derived days of the next manifest.
 
     `states`: the tables' days as their commits say now; `current`: the entries of the manifest that readers have;
-    `newest`: the inputs that each (table, day) would record if it were computed now.
+    `newest`: the inputs that each (table, day) would record if it were computed now. `judged`: the question-days that may
+    stand otherwise than in that manifest (resources/settled.py), by default all; the others keep their entries.
     """
     tables: dict[str, list[Contract]] = defaultdict(list)
     for contract in derived:
         tables[contract.question].append(contract)
+
+    def is_judged(contract: Contract, day: date) -> bool:
+        return judged is None or (contract.question, day) in judged
+
     candidates: Entries = {
         contract.name: {
             day: Entry(state.version, state.rows, state.inputs, state.content_version)
             for day, state in states.get(contract.name, {}).items()
-            if state.version is not None and not closed.gone(contract, day)
+            if is_judged(contract, day) and state.version is not None and not closed.gone(contract, day)
         }
         for question in tables.values()
         for contract in question
@@ -90,7 +99,7 @@ def choose(
         for question in tables.values()
         for contract in question
         for day in states.get(contract.name, {})
-        if closed.why(contract, day)
+        if is_judged(contract, day) and closed.why(contract, day)
     }
     reasons: dict[QuestionDay, str] = {}
     for question, day in sorted(taken):
@@ -141,6 +150,8 @@ def choose(
                     reason = gone or _untouched(contract, day, state, newest, closed)
                     if reason:
                         untouched[contract.name, day] = reason
+                elif not is_judged(contract, day):
+                    continue
                 elif state.failed:
                     behind[question, day] = f"failed: {contract.table} {', '.join(state.failed)}"
                 elif (question, day) in taken:
@@ -151,7 +162,7 @@ def choose(
 
 
 def _untouched(
-    contract: Contract, day: date, state: DayState, newest: Mapping[TableDay, Inputs], closed: ClosedDays
+    contract: Contract, day: date, state: DayState, newest: Mapping[TableDay, Mapping[str, str]], closed: ClosedDays
 ) -> str | None:
     """What would re-open a day, had retention not closed one that it reads."""
     was, now = closed.open_inputs(state.tried), closed.open_inputs(newest.get((contract.name, day), state.tried))
@@ -204,7 +215,7 @@ def _mismatch(tables: list[Contract], candidates: Entries, day: date, held: Any)
     return None
 
 
-def _older(contract: Contract, recorded: Inputs, newest: Inputs) -> str | None:
+def _older(contract: Contract, recorded: Mapping[str, str], newest: Mapping[str, str]) -> str | None:
     """The ledger, event or reference inputs that changed since a day was computed."""
     changed = {
         key.split("@")[0]

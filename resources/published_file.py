@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from resources.contracts import Column, Contract
-from resources.day_inputs import FILES, live_rows_sql
+from resources.day_inputs import FILE_ORDER, FILES, live_rows_sql
 from resources.durable import sync_path
 from resources.failpoints import failpoint
 from resources.manifest import Choice
@@ -87,7 +87,9 @@ def _table_view(con: Connection, store: Store, contract: Contract, table: dict[s
     if contract.kind == "ledger":
         rows = live_rows_sql(contract, rows, "select * from logs.files")
     columns = ", ".join(_shown(c) for c in shown_columns(contract))
-    con.execute(f"create view {contract.name} as select {columns} from ({rows}) as stored")
+    # Every view of a ledger asks logs.files: it lies in the file itself, or each question would open all its files.
+    thing, order = ("table", f" order by {', '.join(FILE_ORDER)}") if contract.name == FILES else ("view", "")
+    con.execute(f"create {thing} {contract.name} as select {columns} from ({rows}) as stored{order}")
 
 
 def _shown(column: Column) -> str:
@@ -200,7 +202,7 @@ def _freshness(store: Store, manifest: dict[str, Any], choice: Choice) -> list[d
 
 def _describe(con: Connection, contract: Contract) -> None:
     """Table and column comments, so that the meaning stands where the analyst types."""
-    thing = "table" if contract.kind == "projection" else "view"
+    thing = "table" if contract.kind == "projection" or contract.name == FILES else "view"
     note = f"{contract.row} {contract.caveats}" if contract.caveats else contract.row
     con.execute(f"comment on {thing} {contract.name} is {literal(note)}")
     shown: Sequence[Column] = shown_columns(contract)

@@ -19,6 +19,7 @@ from typing import Any
 
 from resources import audit, closed_days
 from resources.closed_days import ClosedDays
+from resources.computing import is_stale
 from resources.contracts import Contract
 from resources.day_inputs import DayInputs, code_digest, digest, take_pins
 from resources.durable import sync_path, write_atomically
@@ -26,6 +27,7 @@ from resources.failpoints import failpoint
 from resources.manifest import Choice, Entries, Entry, choose
 from resources.published_file import build
 from resources.references import reference_version
+from resources.settled import Reopened
 from resources.store import Store
 
 PUBLISHED = "_published"
@@ -59,17 +61,18 @@ class Publisher:
             return 0
 
     def manifest(self, number: int | None = None) -> dict[str, Any]:
-        """A manifest by number, the readers' one by default; empty before the first."""
+        """A manifest by number, the readers' one by default; empty before the first. It is shared: leave it as it is."""
         number = self.current_number() if number is None else number
         if number == 0:
             return {"number": 0, "tables": {}, "behind": {}, "late": {}, "waiting": {}, "closed": {}, "shape": ""}
-        manifest: dict[str, Any] = json.loads((self.folder / f"manifest-{number}.json").read_text(encoding="utf-8"))
-        return manifest
+        path = self.folder / f"manifest-{number}.json"
+        # Of one number there may be another content: after a restore.
+        return self.store.remember(("manifest", number * 10**20 + path.stat().st_mtime_ns), lambda: _read(path))
 
     def due(self, last_due_day: date, waiting: Mapping[date, str] | None = None) -> str | None:
         """A digest of what publishing now would show; None where that is what readers have, and it is recorded."""
         current = self.manifest()
-        draft, _ = self._draft(current, last_due_day, waiting or {})
+        draft, _ = self.draft(current, last_due_day, waiting or {})
         is_recorded = not current["number"] or self._is_recorded(current["number"])
         if is_recorded and _substance(draft) == _substance(current):
             return None
@@ -82,7 +85,7 @@ class Publisher:
             current = self.manifest()
             if current["number"]:
                 self._record(current["number"], now)
-            draft, choice = self._draft(current, last_due_day, waiting or {})
+            draft, choice = self.draft(current, last_due_day, waiting or {})
             if _substance(draft) == _substance(current):
                 return self._result(current, is_new=False)
             number = current["number"] + 1
@@ -112,9 +115,10 @@ class Publisher:
             manifest["number"], is_new, manifest["behind"], manifest["late"], self.door if manifest["number"] else None
         )
 
-    def _draft(
+    def draft(
         self, current: dict[str, Any], last_due_day: date, waiting: Mapping[date, str]
     ) -> tuple[dict[str, Any], Choice]:
+        """The manifest that would follow `current`, without its number, time and files, and how it was chosen."""
         store = self.store
         derived = store.derived()
         closed_days.refresh(store)
@@ -122,10 +126,26 @@ class Publisher:
         states = {contract.name: store.day_log(contract.name).states for contract in derived}
         # After the days: the ledger that readers get is at least as new as what the days were computed from.
         inputs = DayInputs(store, take_pins(store, last_due_day))
-        newest = {(c.name, day): inputs.of(c, day) for c in derived for day in states[c.name]}
-        choice = choose(derived, states, _entries(current), newest, closed)
+        reopened = Reopened(store, inputs, current)
+        newest = {(c.name, day): inputs.of(c, day) for c in derived for day in reopened.of(c)}
+        judged = None if reopened.everything else {(name.split(".")[0], day) for name, day in newest}
+        choice = choose(derived, states, _entries(current), newest, closed, judged)
+        stale = {
+            (contract.question, day)
+            for contract in derived
+            for day in reopened.of(contract)
+            if is_stale(contract, day, states[contract.name].get(day), newest[contract.name, day], reopened.begin)
+            and not closed.why(contract, day)
+        }
+        held = {(name.split(".")[0], day) for name, day in choice.closed if day in choice.entries[name]}
         tables: dict[str, Any] = {
-            name: {"kind": "derived", "days": {day.isoformat(): dict(vars(entry)) for day, entry in sorted(days.items())}}
+            name: {
+                "kind": "derived",
+                "days": {
+                    day.isoformat(): {"version": e.version, "rows": e.rows, "content_version": e.content_version}
+                    for day, e in sorted(days.items())
+                },
+            }
             for name, days in choice.entries.items()
         }
         for contract in store.contracts.values():
@@ -146,6 +166,7 @@ class Publisher:
                 if day in choice.entries[name]
             },
             "shape": _shape(store.contracts),
+            "seen": reopened.seen({*choice.behind, *choice.late, *stale, *held}),
         }
         return draft, choice
 
@@ -193,10 +214,15 @@ class Publisher:
         failpoint("publish.recorded")
 
 
+def _read(path: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest
+
+
 def _entries(manifest: dict[str, Any]) -> Entries:
     return {
         name: {
-            date.fromisoformat(day): Entry(e["version"], e["rows"], e["inputs"], e["content_version"])
+            date.fromisoformat(day): Entry(e["version"], e["rows"], {}, e["content_version"])
             for day, e in table["days"].items()
         }
         for name, table in manifest["tables"].items()

@@ -37,6 +37,7 @@ class Store:
         self.memory_limit = memory_limit
         self.threads = threads
         self._logs: dict[str, DayLog] = {}
+        self._newest: dict[str, Table] = {}
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._memory: dict[tuple[str, int], Any] = {}
@@ -49,19 +50,28 @@ class Store:
         """A handle on a table; the newest version unless told otherwise."""
         return self.tables.open(self.contracts[name], version)
 
+    def newest(self, name: str) -> Table:
+        """A table as it is now, to look at and not to keep: one handle a process, which the next call moves on."""
+        with self._lock:
+            if name in self._newest:
+                self._newest[name].refresh()
+            else:
+                self._newest[name] = self.open(name)
+            return self._newest[name]
+
     def at(self, name: str, version: int) -> Table:
         """A table as it was at a version: opened once a process, to read through and never to be refreshed."""
         return self.remember((f"{name} as it was", version), lambda: self.open(name, version))
 
     def scan_all(self, name: str) -> str:
         """A SELECT of every stored row of a table, as it is now."""
-        return scan(self.contracts[name], [f.path for f in self.open(name).files()])
+        return scan(self.contracts[name], [f.path for f in self.newest(name).files()])
 
     def day_log(self, name: str) -> DayLog:
         """The table's days as this process last saw them; refresh() it to see newer commits."""
         with self._lock:
             if name not in self._logs:
-                self._logs[name] = DayLog(self.open(name))
+                self._logs[name] = DayLog(self.open(name), self.state / "day_logs" / f"{name}.json")
             return self._logs[name]
 
     def remember(self, key: tuple[str, int], make: Callable[[], T]) -> T:

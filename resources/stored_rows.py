@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from resources.store import Store
+from resources.table_store import arrow_schema
 from resources.warehouse import scan
 
 Row = dict[str, Any]
@@ -28,7 +31,7 @@ def stored_rows(store: Store, name: str, order: Sequence[str]) -> list[Row]:
     contract = store.contracts[name]
     memory = store.remember((f"{name} as read", 0), _Read)
     read, rows = memory.value
-    paths = frozenset(f.path for f in store.open(name).files())
+    paths = frozenset(f.path for f in store.newest(name).files())
     if not read <= paths:  # Compacted, or rows were removed.
         read, rows = frozenset(), []
     if paths - read:
@@ -38,3 +41,8 @@ def stored_rows(store: Store, name: str, order: Sequence[str]) -> list[Row]:
         rows.sort(key=lambda row: tuple(row[column] for column in order))
         memory.value = (paths, rows)
     return list(rows)
+
+
+def stored_table(store: Store, name: str, order: Sequence[str]) -> pa.Table:
+    """The same rows as an Arrow table, for questions in SQL."""
+    return pa.Table.from_pylist(stored_rows(store, name, order), schema=arrow_schema(store.contracts[name]))

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -107,6 +108,7 @@ class Table:
         self._delta = delta
         self._durable = durable
         self._files: tuple[int, list[StoredFile]] | None = None
+        self._paths: tuple[int, dict[date | None, list[str]]] | None = None
 
     @property
     def version(self) -> int:
@@ -136,6 +138,15 @@ class Table:
             self._files = (self.version, sorted(files, key=lambda f: f.path))
         return self._files[1]
 
+    def paths_by_day(self) -> dict[date | None, list[str]]:
+        """The live files of each day of this handle's version."""
+        if self._paths is None or self._paths[0] != self.version:
+            found: dict[date | None, list[str]] = {}
+            for file in self.files():
+                found.setdefault(file.day, []).append(file.path)
+            self._paths = (self.version, found)
+        return self._paths[1]
+
     @property
     def has_gained_columns(self) -> bool:
         """Whether older files may lack columns that the contract has now."""
@@ -144,14 +155,31 @@ class Table:
 
     def commits(self, after: int = -1) -> list[Commit]:
         """Our commits in (`after`, this handle's version], oldest first."""
-        wanted = self.version - after
-        if wanted <= 0:
-            return []
-        return [
-            Commit(entry["version"], entry["timestamp"], json.loads(entry[METADATA_KEY]))
-            for entry in reversed(self._delta.history(limit=wanted))
-            if METADATA_KEY in entry
-        ]
+        # Not the handle's own history(): with a newer commit in the log it yields that one, too, and numbers all wrongly.
+        found = (self._commit(version) for version in range(after + 1, self.version + 1))
+        return [commit for commit in found if commit is not None]
+
+    def metadata_of(self, version: int) -> dict[str, Any]:
+        """Our metadata of one commit of this table; raises LookupError for a commit that is not ours."""
+        commit = self._commit(version)
+        if commit is None:
+            raise LookupError(f"commit {version} of {self.contract.name} says nothing of ours")
+        return commit.metadata
+
+    def _commit(self, version: int) -> Commit | None:
+        for line in self._commit_file(version).read_text(encoding="utf-8").splitlines():
+            if line.startswith('{"commitInfo"'):
+                said = json.loads(line)["commitInfo"]
+                if METADATA_KEY in said:
+                    return Commit(version, said["timestamp"], json.loads(said[METADATA_KEY]))
+        return None
+
+    def commit_digest(self, version: int) -> str:
+        """Tells a commit from any other that ever had its number, or may have it after a restore."""
+        return sha256(self._commit_file(version).read_bytes()).hexdigest()
+
+    def _commit_file(self, version: int) -> Path:
+        return self.folder / "_delta_log" / f"{version:020d}.json"
 
     def replace_day(self, day: date, rows: pa.RecordBatchReader, sequence: int, metadata: dict[str, Any]) -> None:
         """Replace the whole partition `day`, also by nothing. `sequence` is the day's next commit number."""
@@ -237,10 +265,9 @@ class Table:
 
     def _sync_commits(self, after: int) -> None:
         """delta-rs never fsyncs: a commit would survive a kill, but not a power cut."""
-        log = self.folder / "_delta_log"
         paths = []
         for version in range(after + 1, self.version + 1):
-            entry = log / f"{version:020d}.json"
+            entry = self._commit_file(version)
             paths.append(entry)
             for line in entry.read_text(encoding="utf-8").splitlines():
                 added = json.loads(line).get("add")

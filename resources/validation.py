@@ -11,9 +11,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from resources.contracts import Check, Contract
 from resources.day_inputs import digest
 from resources.durable import write_atomically
 
@@ -24,11 +26,11 @@ Days = dict[str, str]
 
 
 class ValidationRecord:
-    """The days that were validated, in one file below `home`."""
+    """The days that were validated, in one file below `home`; `name` tells one kind of validation from another."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, name: str = "validated"):
         self.folder = home / "validation"
-        self.path = self.folder / "validated.json"
+        self.path = self.folder / f"{name}.json"
 
     def validated(self, passed: bool) -> dict[str, Days]:
         """{table: {day: version}} of what was found to be as expected, or not."""
@@ -68,6 +70,40 @@ def published_days(manifest: Mapping[str, Any], suites: Mapping[str, str]) -> di
         if entry is not None:
             found[table] = {day: digest(version, suite) for day, version in _versions(entry).items()}
     return found
+
+
+def judged_days(manifest: Mapping[str, Any], contract: Contract, check: Check) -> Days:
+    """The days that a view over daily tables can speak of, each with a version of all that it reads of the manifest.
+
+    A law of the view that held on a day holds as long as the version is the same.
+    """
+    said: dict[str, list[str]] = defaultdict(list)
+    for kind in ("behind", "late", "waiting", "closed"):
+        for subject, reason in manifest[kind].items():
+            said[subject.rsplit(" ", 1)[-1]].append(f"{kind} {subject}: {reason}")
+    read: dict[str, Mapping[str, Any]] = {}
+    whole = [manifest["shape"], check.failing]
+    seen = manifest.get("seen", {}).get("versions", {})
+    for name in contract.reads:
+        table = manifest["tables"].get(name)
+        if table is None:
+            read[name] = said
+        elif table["kind"] == "derived":
+            read[name] = _versions(table)
+        elif name in seen:
+            read[name] = seen[name]
+        else:
+            whole.append(f"{name} {table['content']}")
+    days = {day for name in read if name in manifest["tables"] for day in read[name]}
+    return {day: digest(*whole, *(f"{versions}" for versions in _read_on(day, contract, read))) for day in sorted(days)}
+
+
+def _read_on(day: str, contract: Contract, read: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+    for name, versions in read.items():
+        window = contract.reads[name]
+        first, last = (0, 0) if isinstance(window, str) else window
+        around = (date.fromisoformat(day) + timedelta(days=offset) for offset in range(first, last + 1))
+        yield name, [versions.get(near.isoformat()) for near in around]
 
 
 def unseen(published: Mapping[str, Days], record: ValidationRecord) -> dict[str, Days]:

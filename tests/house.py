@@ -18,7 +18,7 @@ from assets.cost.price_catalogue import price_tables
 from assets.cost.price_seeds import parse_overrides
 from assets.python_tables import python_table
 from assets.tables import days_between
-from pipelines.planner import Plan, make_plan
+from pipelines.planner import Plan, make_plan, stale_days
 from resources.computing import DayOutcome, compute_day
 from resources.contracts import Contract, contracts
 from resources.day_inputs import DayInputs, take_pins
@@ -98,7 +98,10 @@ class House:
         return Landing(self.store, self.landing, SOURCES, CALENDAR_START).land(self.now, lambda path: True)
 
     def plan(self) -> Plan:
-        return make_plan(self.store, self.last_due_day, NoHistory())
+        plan = make_plan(self.store, self.last_due_day, NoHistory())
+        # The plan looks at the days that may have changed; a look at all of them finds no other.
+        assert plan.stale == stale_days(self.store, take_pins(self.store, self.last_due_day))
+        return plan
 
     def compute(self, plan: Plan | None = None) -> dict[tuple[str, date], DayOutcome]:
         """Run the plan's ranges as the steps do: table by table, day by day. Returns what was not fresh."""
@@ -115,7 +118,18 @@ class House:
         return done
 
     def publish(self) -> Published:
+        self._assert_settled_days_stay()
         return self.publisher.publish(self.last_due_day, self.now)
+
+    def _assert_settled_days_stay(self) -> None:
+        """What the next manifest would hold does not depend on which days the readers' one calls settled."""
+        current = self.publisher.manifest()
+        forgetful = {key: value for key, value in current.items() if key != "seen"}
+        (short, chosen), (whole, judged) = (
+            self.publisher.draft(manifest, self.last_due_day, {}) for manifest in (current, forgetful)
+        )
+        assert short == whole
+        assert (chosen.behind, chosen.late, chosen.closed) == (judged.behind, judged.late, judged.closed)
 
     def night(self) -> dict[tuple[str, date], DayOutcome]:
         """Land, compute until the planner is quiet, publish. Returns the outcomes that were not `fresh`."""

@@ -13,6 +13,7 @@ from resources import audit
 from resources.clock import Clock
 from resources.contracts import Check, Contract
 from resources.publishing import Publisher
+from resources.validation import ValidationRecord, judged_days
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
 
@@ -64,7 +65,7 @@ def published_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
                 }
             yield dg.MaterializeResult(asset_key=asset_key(contract.name), metadata=metadata)
             for check in contract.checks:
-                yield result(contract, check.name, _failing_days(publisher, contract, check))
+                yield result(contract, check.name, failing_days(publisher, contract, check))
         broken = audit.broken_link(audit.entries(warehouse.store()))
         yield result(contracts[audit.AUDIT], CHAIN, {} if broken is None else {f"seq {broken}": 1})
 
@@ -85,10 +86,23 @@ def _row_counts(publisher: Publisher, names: list[str]) -> dict[str, int]:
         con.close()
 
 
-def _failing_days(publisher: Publisher, contract: Contract, check: Check) -> dict[str, int]:
-    con = open_published(publisher.door)
-    try:
-        rows = con.execute(f"select day, count(*) from {contract.name} where {check.failing} group by day order by day")
-        return {str(day): int(count) for day, count in rows.fetchall()}
-    finally:
-        con.close()
+def failing_days(publisher: Publisher, contract: Contract, check: Check) -> dict[str, int]:
+    """The days on which readers see a law broken. Asked are days where it did not hold, or that changed."""
+    record, law = ValidationRecord(publisher.store.state, "laws"), f"{contract.name}.{check.name}"
+    with record.lock():
+        days = judged_days(publisher.manifest(), contract, check)
+        held = record.validated(passed=True).get(law, {})
+        open_days = [day for day, version in days.items() if held.get(day) != version]
+        if not open_days:
+            return {}
+        among = ", ".join(f"date '{day}'" for day in open_days)
+        con = open_published(publisher.door)
+        try:
+            where = f"day in ({among}) and ({check.failing})"
+            rows = con.execute(f"select day, count(*) from {contract.name} where {where} group by day order by day")
+            failing = {str(day): int(count) for day, count in rows.fetchall()}
+        finally:
+            con.close()
+        for passed in (True, False):
+            record.record(law, days, {day: days[day] for day in open_days if (day not in failing) is passed}, passed)
+    return failing

@@ -12,10 +12,13 @@ from assets.tables import asset_key, asset_spec
 from resources import terminal
 from resources.clock import Clock
 from resources.contracts import Contract
+from resources.day_inputs import FILE_ORDER
 from resources.landing import LandedFile, LandingReport
 from resources.references import replace_reference
 from resources.store import Store
+from resources.stored_rows import stored_table
 from resources.tenants import declared_tenants, tenant_rows
+from resources.warehouse import scan
 from resources.warehouse_resource import WarehouseResource
 
 ALL_READ = "every_file_could_be_typed"
@@ -80,13 +83,11 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         store = warehouse.store()
         report = warehouse.landing().land(clock.now(), clock.is_settled, progress)
         for name in LEDGER:
-            rows = sum(f.rows for f in store.open(name).files())
+            rows = sum(f.rows for f in store.newest(name).files())
             metadata = {"dagster/row_count": rows, **(_report_metadata(report) if name == files.name else {})}
             yield dg.MaterializeResult(asset_key=asset_key(name), metadata=metadata)
-        stored = store.scan_all(files.name)
-        for check in files.checks:
-            failing = store.rows(f"select path, count(*) from ({stored}) where {check.failing} group by path")
-            yield result(files, check.name, {path: int(count) for path, count in failing})
+        for check, failing in zip(files.checks, failing_files(store, files), strict=True):
+            yield result(files, check.name, failing)
 
         yield result(
             files,
@@ -101,12 +102,26 @@ def landing_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     return land_files
 
 
+def failing_files(store: Store, files: Contract) -> list[dict[str, int]]:
+    """For each check of logs.files, how many rows of which path break it."""
+    counts = ", ".join(f"count_if({check.failing})" for check in files.checks)
+    with store.connection() as con:
+        con.register("files", stored_table(store, files.name, FILE_ORDER))
+        found = con.execute(f"select path, {counts} from files group by path order by path").fetchall()
+    return [{row[0]: int(row[place]) for row in found if row[place]} for place in range(1, len(files.checks) + 1)]
+
+
 def deliveries(store: Store, since: datetime) -> list[Delivery]:
     """What arrived from each source on each UTC day from `since` on."""
-    sql = _DELIVERIES.format(files=store.scan_all("logs.files"), quarantine=store.scan_all("logs.quarantine"))
+    quarantine = store.contracts["logs.quarantine"]
+    # A record in quarantine lies on the day on which its file arrived.
+    recent = [f.path for f in store.newest(quarantine.name).files() if f.day is not None and f.day >= since.date()]
+    with store.connection() as con:
+        con.register("files", stored_table(store, "logs.files", FILE_ORDER))
+        sql = _DELIVERIES.format(files="select * from files", quarantine=scan(quarantine, recent))
+        found = con.execute(sql, {"since": since.date()}).fetchall()
     return [
-        Delivery(source, day, int(records), int(quarantined), reason)
-        for source, day, records, quarantined, reason in store.rows(sql, {"since": since.date()})
+        Delivery(source, day, int(records), int(quarantined), reason) for source, day, records, quarantined, reason in found
     ]
 
 

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -171,3 +172,48 @@ def test_a_day_that_was_never_computed_can_be_closed(tmp_path: Path) -> None:
     table.record_day(DAYS[1], 1, day_commit(DAYS[1], 1, "closed", {}, {}, reason="kept long enough"))
     state = DayLog(table).states[DAYS[1]]
     assert (state.closed, state.version, state.sequence) == ("kept long enough", None, 1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps, st.integers(1, 4))
+def test_a_log_read_from_its_checkpoint_equals_one_read_from_its_commits(
+    history: list[tuple[date, str, int, bool]], every: int
+) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setattr("resources.days.CHECKPOINT_COMMITS", every)
+        store, checkpoint = TableStore(Path(folder), durable=False), Path(folder) / "logs.small.json"
+        table, sequences = store.open(CONTRACT), dict.fromkeys(DAYS, 0)
+        for number, (day, outcome, count, look) in enumerate(history):
+            sequences[day] += 1
+            table.refresh()
+            commit(table, day, sequences[day], outcome, number, count)
+            if look:
+                DayLog(store.open(CONTRACT), checkpoint)
+        short, whole = DayLog(store.open(CONTRACT), checkpoint), DayLog(store.open(CONTRACT))
+        assert short.states == whole.states
+        assert short.restatements == whole.restatements
+        assert short.closed == whole.closed
+
+
+def test_a_checkpoint_of_a_table_that_was_made_anew_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.days.CHECKPOINT_COMMITS", 1)
+    checkpoint = tmp_path / "logs.small.json"
+    for name, number in (("before", 1), ("after", 2)):
+        table = small_table(tmp_path / name)
+        commit(table, DAYS[0], 1, "replaced", number)
+        log = DayLog(small_table(tmp_path / name), checkpoint)
+        assert log.states[DAYS[0]].version == f"v{number}"
+        assert log.states[DAYS[0]].inputs == {"code": "c", f"logs.landed@{DAYS[0]}": f"i{number}"}
+
+
+def test_a_table_restored_to_before_its_checkpoint_is_read_from_its_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.days.CHECKPOINT_COMMITS", 1)
+    table = small_table(tmp_path)
+    commit(table, DAYS[0], 1, "replaced", 1)
+    commit(table, DAYS[0], 2, "replaced", 2)
+    checkpoint = tmp_path / "logs.small.json"
+    DayLog(small_table(tmp_path), checkpoint)
+    earlier = TableStore(tmp_path, durable=False).open(CONTRACT, version=1)
+    assert DayLog(earlier, checkpoint).states[DAYS[0]].version == "v1"
