@@ -1,7 +1,7 @@
 """Pictures of what a step has found, for the page of its asset: a night with a change of traffic shows it.
 
-Here belongs which rows a picture is made of, and how many there are. What it shows is a pure file (assets/drift/pictures.py),
-how it is drawn resources/charts.py; both are imported when there is something to draw.
+Here belongs which rows a picture is made of, and how many there are. What it shows is assets/drift/pictures.py, how it is
+drawn resources/charts.py; both are imported when there is something to draw.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ MOST = 3
 def pictures(store: Store, contract: Contract, outcomes: Sequence[DayOutcome]) -> dict[str, str]:
     """{name: Markdown} of the largest changes of the newest day that was computed and has any; else nothing.
 
-    What cannot be drawn says so: a picture is no reason to fail a night.
+    A line for each, which the UI shows as it stands, and a picture, which it shows at a click: Markdown of 1,000 characters
+    and more is folded. What cannot be drawn says so: a picture is no reason to fail a night.
     """
     days = [o.day for o in outcomes if o.outcome in ("replaced", "unchanged") and o.rows]
     if contract.name != CHANGES or not days:
@@ -44,7 +45,8 @@ def pictures(store: Store, contract: Contract, outcomes: Sequence[DayOutcome]) -
             drawn = markdown_image(drawing.picture(change, tests, profiles), words)
         except ValueError as error:
             drawn = f"not drawn: {error}"
-        shown[f"change {number} of {changes.height}, {day}"] = drawn
+        shown[f"change {number} of {changes.height}, {day}"] = drawing.line(change, tests)
+        shown[f"picture of change {number}"] = drawn
     return shown
 
 

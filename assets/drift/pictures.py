@@ -28,6 +28,7 @@ BANDS = 30
 EDGE = 0.005
 """Share at each end that is not drawn: one huge value would leave no room for the others."""
 LONGEST_NAME = 24
+BLOCKS = "▁▂▃▄▅▆▇█"
 DAYS = 59
 """As many as the tests look at: the window, and the reference before it."""
 TESTS = ["day", *KEY, "n", "effect", "night_effect", "floor", "is_alarm"]
@@ -63,15 +64,28 @@ def picture(change: Row, tests: pl.DataFrame, profiles: pl.DataFrame) -> Spec:
         quantiles_over_time(change, bins) if is_numeric else shares_over_time(change, bins),
         bands(change, bins) if is_numeric else bars(change, bins),
     ]
-    where = "all requests" if change["segment_kind"] == "all" else f"{change['segment_kind']} {_short(change['segment'])}"
     return {
         **styled({"hconcat": panels, "spacing": 28, "resolve": {"scale": {"color": "independent"}}}),
         "title": {
-            "text": f"{change['metric']} of {where}, since {change['change_since_day']}",
+            "text": f"{_what(change)}, since {change['change_since_day']}",
             "subtitle": f"{change['day']}, n = {change['n']:,} in three days ({change['status']})",
             "anchor": "start", "color": INK, "subtitleColor": INK, "fontSize": 13, "offset": 12,
         },
     }  # fmt: skip
+
+
+def line(change: Row, tests: pl.DataFrame) -> str:
+    """A change in a line of Markdown: what, since when, and its nights' effects as blocks, eight of them as high as the
+    largest; a dot is a night that was not asked."""
+    days = [change["day"] - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
+    known = dict(tests.drop_nulls("night_effect").select("day", "night_effect").iter_rows())
+    largest = max([*known.values(), change["floor"]])
+    nights = "".join("·" if (e := known.get(day)) is None else BLOCKS[max(0, round(7 * e / largest))] for day in days)
+    plain = " ".join(_what(change).replace("`", "'").split())
+    return (
+        f"`{plain}` since {change['change_since_day']}, n = {change['n']:,} in three days ({change['status']})\n\n"
+        f"`{nights}` night by night up to {largest:.2g} {_UNIT.get(change['family'], '')}, floor {change['floor']:g}"
+    )
 
 
 def styled(spec: Spec) -> Spec:
@@ -253,6 +267,11 @@ def _shares(change: Row, bins: pl.DataFrame) -> pl.DataFrame:
         pl.col("bin").map_elements(lambda name: _short(f"{prefix}{name}"), return_dtype=pl.String).alias("name"),
         *(pl.col(when) / pl.col(when).sum().clip(lower_bound=1) for when in ("before", "after")),
     )
+
+
+def _what(change: Row) -> str:
+    kind = change["segment_kind"]
+    return f"{change['metric']} of " + ("all requests" if kind == "all" else f"{kind} {_short(change['segment'])}")
 
 
 def _short(name: str) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from assets.drift.family_arrays import LOG_STEP
-from assets.drift.pictures import bands, bars, effect_over_time, picture, quantiles_over_time, shares_over_time, styled
+from assets.drift.pictures import bands, bars, effect_over_time, line, picture, quantiles_over_time, shares_over_time, styled
 from resources.charts import markdown_image, svg
 
 DAY = date(2026, 11, 20)
@@ -22,6 +22,7 @@ CHANGE = {
     "metric": "prompt_language", "change_since_day": DAY - timedelta(days=2), "status": "full", "floor": 0.05, "n": 5400,
 }  # fmt: skip
 NUMERIC = {**CHANGE, "family": "numeric", "metric": "latency_ms"}
+EACH_FAMILY = [CHANGE, NUMERIC, {**CHANGE, "family": "embedding"}]
 
 
 def nights_of(nights: int = 59, effect: float | None = 0.02) -> pl.DataFrame:
@@ -99,7 +100,12 @@ def test_a_picture_names_the_change_its_size_and_how_sure_it_is() -> None:
         assert word in shown
 
 
-@pytest.mark.parametrize("change", [CHANGE, NUMERIC, {**CHANGE, "family": "embedding"}], ids=lambda c: c["family"])
+@pytest.mark.parametrize("change", EACH_FAMILY, ids=lambda c: c["family"])
+def test_vega_lite_knows_every_word_of_a_picture(change: dict[str, Any]) -> None:
+    altair.HConcatChart.from_dict(picture(change, nights_of(), profiles_of(**{"12": (10, 10), "13": (0, 9)})))
+
+
+@pytest.mark.parametrize("change", EACH_FAMILY, ids=lambda c: c["family"])
 @pytest.mark.parametrize(
     ("nights", "effect", "profiles"),
     [
@@ -115,7 +121,6 @@ def test_thin_rows_are_drawn_as_well(
 ) -> None:
     tests = nights_of(1, effect).clear() if nights == 0 else nights_of(nights, effect)
     spec = picture(change, tests, profiles)
-    altair.HConcatChart.from_dict(spec)  # Raises where Vega-Lite would not know a word of it.
     drawn(spec)
 
 
@@ -126,6 +131,16 @@ def test_a_name_is_text_in_a_picture_whatever_it_holds() -> None:
     tags = {element.tag.split("}")[1] for element in root.iter()}
     assert tags <= {"svg", "g", "path", "text", "line", "rect", "defs", "clipPath"}
     assert "</text><script>alert" in words(root)
+
+
+def test_a_line_shows_its_nights_in_the_page_itself_and_no_name_breaks_out_of_it() -> None:
+    nights = nights_of(9).with_columns(night_effect=pl.when(pl.col("is_alarm")).then(0.4).otherwise(0.01))
+    shown = line({**CHANGE, "segment": "a`b\n# c" * 300}, nights)
+    first, _, second = shown.partition("\n\n")
+    assert second.startswith(f"`{'·' * 50}{'▁' * 8}█` night by night up to 0.4 Jensen-Shannon distance, floor 0.05")
+    assert first.count("`") == 2 and "\n" not in first
+    assert len(shown) < 1000, "the UI folds what is longer"
+    assert line(CHANGE, nights.clear()).count("·") == 59
 
 
 def test_the_same_rows_are_the_same_picture() -> None:
