@@ -1,11 +1,15 @@
-"""Ask the warehouse a question in SQL, read-only: `python -m pipelines.ask "select ..."`. For those without DuckDB's CLI."""
+"""Ask the warehouse a question in SQL, read-only: `python -m pipelines.ask "select ..."`. For those without DuckDB's CLI.
+
+It reads what analysts see and writes nothing: neither other files of this machine nor the tables of words can be reached.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SettingsError
 from resources import terminal
+from resources.contracts import ContractError, contracts
 from resources.publishing import DOOR
 from resources.warehouse import AnalystError, show_answer
 
@@ -15,10 +19,11 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print('usage: python -m pipelines.ask "select ..."', file=sys.stderr)
         return 2
-    door = Settings.from_environment().data / DOOR
     try:
-        show_answer(door, arguments[0])
-    except AnalystError as error:
+        data = Settings.from_environment().data
+        shown = [data / c.question / c.table for c in contracts().values() if c.retention != "text"]
+        show_answer(data / DOOR, arguments[0], shown)
+    except (AnalystError, ContractError, SettingsError) as error:
         print(f"ask: {terminal.lines(str(error))}", file=sys.stderr)
         return 2
     return 0

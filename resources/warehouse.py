@@ -95,12 +95,19 @@ class AnalystError(RuntimeError):
     """A question that cannot be answered; says what to do."""
 
 
-def show_answer(path: Path, question: str, max_rows: int = 1000) -> None:
-    """Print the answer to an analyst's SQL, all its columns. Raises AnalystError."""
+def show_answer(path: Path, question: str, readable: Iterable[Path], max_rows: int = 1000) -> None:
+    """Print the answer to an analyst's SELECT, all its columns. Raises AnalystError.
+
+    It reads the published file and what lies in the folders of `readable`, and writes nowhere.
+    """
     if not path.exists():
         raise AnalystError(f"{path} does not exist yet; run `make nightly` first")
     con = open_published(path)
     try:
+        # Of these no later statement can rid the connection. Writing into an allowed folder they would allow.
+        con.execute(f"set allowed_directories = [{', '.join(literal(str(folder)) for folder in readable)}]")
+        con.execute("set enable_external_access = false")
+        _check_one_select(con, question)
         relation = con.sql(question)
         if relation is not None:
             # DuckDB escapes the control characters of ASCII, and lets the others through.
@@ -111,6 +118,13 @@ def show_answer(path: Path, question: str, max_rows: int = 1000) -> None:
         raise AnalystError(str(error)) from error
     finally:
         con.close()
+
+
+def _check_one_select(con: Connection, question: str) -> None:
+    kinds = [statement.type for statement in con.extract_statements(question)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        given = " and ".join(kind.name for kind in kinds) or "none"
+        raise AnalystError(f"the question is one SELECT (or DESCRIBE, SHOW, SUMMARIZE), not {given}")
 
 
 def literal(text: str) -> str:
