@@ -5,6 +5,7 @@ Exit status 2: nothing was changed, and the message says why. docs/keys.md says 
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from pipelines.build import build_resources
@@ -15,8 +16,9 @@ from resources.keyring import KeyringError
 from resources.warehouse_resource import WarehouseResource
 
 
-def main() -> int:
-    """The command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """The command line. It takes no arguments: whoever asks for help must not have changed the key."""
+    argparse.ArgumentParser(prog="make rotate-key", description=__doc__).parse_args(arguments)
     try:
         settings = Settings.from_environment()
         settings.check_folders()

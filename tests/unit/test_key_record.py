@@ -10,6 +10,7 @@ import pytest
 from core import declare_tenants, priced
 from retention_house import RetentionHouse, said
 
+from pipelines.rotate_key import main as rotate_key_command
 from resources import audit
 from resources.key_record import open_keyring, rotate_key
 from resources.keyring import KEY_FILE, Keyring, KeyringError
@@ -44,6 +45,18 @@ def test_the_ring_stays_private_and_each_change_adds_one_key(tmp_path: Path) -> 
     assert stat.S_IMODE((house.store.state / "keys" / KEY_FILE).stat().st_mode) == 0o600
     assert all(key.key.hex() not in repr(third) for key in (first, second, third))
     assert open_keyring(house.store, house.now) == third
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extra"]])
+def test_asking_for_help_changes_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.setenv("NOCTURNE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NOCTURNE_DATA", str(tmp_path / "data"))
+    with pytest.raises(SystemExit):
+        rotate_key_command(arguments)
+    assert "usage: make rotate-key" in "".join(capsys.readouterr())
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_loss_of_an_earlier_key_is_an_error_too(tmp_path: Path) -> None:
