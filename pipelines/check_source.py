@@ -17,7 +17,7 @@ from typing import Any
 
 from resources import terminal
 from resources.byte_source import UnreadableFile
-from resources.calendar import calendar
+from resources.calendar import CalendarError, calendar
 from resources.capture import parse
 from resources.contracts import Contract, contracts
 from resources.keyring import Keyring
@@ -155,6 +155,8 @@ def main(arguments: list[str]) -> int:
                 known = ", ".join(formats())
                 raise SourceError(f"FORMAT is one of {known}, not {options.format!r}; a new one is a file in sql/sources/")
             source = Source("check", options.format)
+        if options.file.exists() and not options.file.is_file():
+            raise SourceError(f"{options.file} is no file; name one log file, not a folder, a pipe or a device")
         with tempfile.TemporaryDirectory(prefix="nocturne-check-") as folder:
             stage = as_it_would_land(options.file, source, Path(folder), datetime.now(UTC))
             print(f"{terminal.one_line(options.file.name)} as {source.format}")
@@ -162,7 +164,9 @@ def main(arguments: list[str]) -> int:
             return 0 if stage.records_landed else 1
     except FileNotFoundError:
         print(f"check-source: there is no file {terminal.one_line(str(options.file))}", file=sys.stderr)
-    except (SourceError, TypingFailed, FileStillWritten, UnreadableFile) as error:
+    except PermissionError:
+        print(f"check-source: {terminal.one_line(str(options.file))} may not be read by this user", file=sys.stderr)
+    except (CalendarError, SourceError, TypingFailed, FileStillWritten, UnreadableFile) as error:
         print(f"check-source: {terminal.lines(str(error))}", file=sys.stderr)
     return 2
 

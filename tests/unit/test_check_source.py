@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,11 @@ def test_a_source_is_checked_with_its_defaults(capsys: pytest.CaptureFixture[str
     path.write_text(f"TIMESTAMP,ContextTokens,GeneratedTokens\n{TS},10,2\n")
     assert main([str(path), "--source", "azure_llm_2023"]) == 0
     assert "gpt-4" in capsys.readouterr().out
+
+
+def test_a_folder_or_a_pipe_is_said_to_be_no_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (tmp_path, tmp_path / "pipe.jsonl"):
+        assert main([str(path), "--format", "canonical"]) == 2
+        said = capsys.readouterr().err
+        assert said == f"check-source: {path} is no file; name one log file, not a folder, a pipe or a device\n"
