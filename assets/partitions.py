@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import dagster as dg
 
 from resources.calendar import calendar
 
-daily = dg.DailyPartitionsDefinition(start_date=calendar().start.isoformat(), timezone="UTC")
+
+@cache
+def daily() -> dg.DailyPartitionsDefinition:
+    """The calendar's days. Not made on import: a faulty calendar.yml has to reach somebody who can say it in a sentence.
+
+    Raises CalendarError.
+    """
+    return dg.DailyPartitionsDefinition(start_date=calendar().start.isoformat(), timezone="UTC")

@@ -121,7 +121,7 @@ def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.Assets
         name=f"{contract.question}__{contract.table}",
         specs=[asset_spec(contract, contracts)],
         check_specs=check_specs(contract),
-        partitions_def=daily,
+        partitions_def=daily(),
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=False,
     )

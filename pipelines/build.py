@@ -23,15 +23,22 @@ from pipelines.progress import progress
 from pipelines.retain import retain
 from pipelines.schedules import maintenance_schedule, nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SettingsError
 from pipelines.validation import validation_sensor
-from resources.calendar import calendar
+from resources.calendar import CalendarError, calendar
 from resources.contracts import contracts
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
-    """The warehouse, the clock and the embedder that settings describe."""
+    """The warehouse, the clock and the embedder that settings describe.
+
+    Raises SettingsError, also for a calendar that cannot be used: every command says it in a sentence.
+    """
+    try:
+        nightly_hour_utc = calendar().nightly_hour_utc
+    except CalendarError as error:
+        raise SettingsError(str(error)) from error
     return {
         "warehouse": WarehouseResource(
             data_dir=str(settings.data),
@@ -41,7 +48,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             memory_limit=settings.memory_limit,
         ),
         "clock": WallClock(
-            nightly_hour_utc=calendar().nightly_hour_utc,
+            nightly_hour_utc=nightly_hour_utc,
             settle_seconds=settings.settle_seconds,
             fixed_now=settings.fixed_now,
         ),

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from pipelines.settings import REPO, Settings, SettingsError
+from resources.calendar import CalendarError, calendar
+from resources.contracts import ContractError, contracts
 
 HOST, PORT = "127.0.0.1", "3000"
 
@@ -19,7 +21,10 @@ def main(arguments: list[str]) -> None:
     try:
         settings = Settings.from_environment()
         settings.check_folders()
-    except SettingsError as error:
+        # Without either the UI opens on a code location that did not load.
+        calendar()
+        contracts()
+    except (CalendarError, ContractError, SettingsError) as error:
         sys.exit(f"dev: {error}")
     settings.prepare_instance()
     os.chdir(REPO)

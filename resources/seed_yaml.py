@@ -10,7 +10,7 @@ import yaml
 
 
 class SeedYamlError(ValueError):
-    """A file that is not YAML, or names a key twice; says the line."""
+    """A file that is not UTF-8 or not YAML, or names a key twice; says the line."""
 
 
 class _StrictSafeLoader(yaml.CSafeLoader):
@@ -42,9 +42,10 @@ def read_documents(path: Path) -> list[Any]:
 
 
 def _read(path: Path, load: Callable[[str], Any]) -> Any:
-    text = path.read_text(encoding="utf-8")
     try:
-        return load(text)
+        return load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise SeedYamlError(f"{path.name} is not UTF-8, from byte {error.start + 1} on; save it as UTF-8") from None
     except SeedYamlError as error:
         raise SeedYamlError(f"{path.name} {error}") from None
     except (yaml.YAMLError, ValueError) as error:

@@ -222,7 +222,8 @@ def test_a_failing_check_is_an_error_of_its_day_while_the_run_succeeds_whether_i
     strict = replace(charges, checks=(*charges.checks, rule))
     names = ("logs.requests", "cost.charges")
     tables = [table_asset(strict if name == charges.name else promised[name], promised) for name in names]
-    job = dg.define_asset_job("two_tables", selection=dg.AssetSelection.assets(*map(asset_key, names)), partitions_def=daily)
+    selection = dg.AssetSelection.assets(*map(asset_key, names))
+    job = dg.define_asset_job("two_tables", selection=selection, partitions_def=daily())
     defs = dg.Definitions(assets=tables, jobs=[job], resources=orchestra.resources, executor=dg.in_process_executor)
     tags = {"dagster/asset_partition_range_start": "2026-11-02", "dagster/asset_partition_range_end": "2026-11-05"}
     result = defs.resolve_job_def("two_tables").execute_in_process(instance=orchestra.instance, tags=tags)
