@@ -78,7 +78,10 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 	@test -n "$(FROM)" || { echo "usage: make restore FROM=/backups/nocturne-... [KEYS_FROM=/safe]" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.restore --from "$(FROM)" $(if $(KEYS_FROM),--keys-from "$(KEYS_FROM)") $(ARGS)
 
+maintain: setup ## what the schedule does every day: close days by retention, remove what nobody needs (docs/retention.md)
+	@$(PY) -W ignore -m pipelines.maintain_now
+
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe deployment nightly dev test proof check rotate-key check-source bench audit backup restore docs
+.PHONY: help setup alerts ack outcome incident probe deployment nightly dev test proof check rotate-key check-source bench audit backup restore maintain docs
