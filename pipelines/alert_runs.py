@@ -1,7 +1,8 @@
 """Alerts as Dagster runs them: the job that raises and sends, and the sensor that asks for it when there is something to do.
 
-The tables that a pass appends to are its assets, so that the UI shows them with their counts. Offered to build.py:
-`alerts_asset`, `alerts_job`, `alert_sensor`.
+The tables that a pass appends to are its assets, so that the UI shows them with their counts. What the seed states of
+deployments is taken before anything is computed, and so an asset of its own; a pass takes it as well. Offered to build.py:
+`deployments_asset`, `alerts_asset`, `alerts_job`, `alert_sensor`.
 """
 
 from collections.abc import Iterator
@@ -21,9 +22,24 @@ from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
 
 ALERT = "raise_alerts"
-EVENTS = (DEPLOYMENTS, ALERTS, LOG, INCIDENTS)
+EVENTS = (ALERTS, LOG, INCIDENTS)
 """The event tables that a pass appends to."""
 _INPUTS = {ALERTS: (FINDINGS, DEPLOYMENTS, "service.owners", "service.features"), LOG: (ALERTS,), INCIDENTS: (ALERTS,)}
+
+
+def deployments_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
+    """release.deployments: what the seed states is in the table before the night asks what is declared."""
+
+    @dg.multi_asset(name="release__deployments", specs=[asset_spec(contracts[DEPLOYMENTS], contracts)])
+    def deployments(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: WallClock
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        taken = AlertDesk.of(warehouse, clock).take_deployments()
+        context.log.info(f"{len(taken)} statements on deployments are new")
+        rows = sum(file.rows for file in warehouse.store().open(DEPLOYMENTS).files())
+        yield dg.MaterializeResult(asset_key=asset_key(DEPLOYMENTS), metadata={"dagster/row_count": rows, "new": len(taken)})
+
+    return deployments
 
 
 def alerts_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:

@@ -14,7 +14,7 @@ from assets.governance.assets import published_asset
 from assets.logs.assets import landing_asset, tenants_asset
 from assets.service.assets import declared_asset
 from assets.tables import table_asset
-from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job
+from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
 from pipelines.clock import WallClock
 from pipelines.jobs import jobs
 from pipelines.maintain import maintain
@@ -68,6 +68,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             tenants_asset(promised),
             prices_asset(promised),
             declared_asset(promised),
+            deployments_asset(promised),
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
             alerts_asset(promised),

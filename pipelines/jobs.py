@@ -22,7 +22,7 @@ def jobs(
     validating what was published, which belongs to none of the others.
     """
     checks = dg.AssetSelection.checks(*published_checks.check_keys)
-    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants"]
+    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants", "release.deployments"]
     derived = [c.name for c in contracts.values() if c.kind == "derived"]
     published = [c.name for c in contracts.values() if c.kind in ("projection", "view")] + [AUDIT]
     defined = [
