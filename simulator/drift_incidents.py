@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from simulator.catalogue import FEATURE_CODES, FEATURES, PROMPT_PARTS, TOKEN_COLUMNS
+from simulator.catalogue import FEATURE_CODES, FEATURES, MODEL_CODES, MODELS, PROMPT_PARTS, TOKEN_COLUMNS
 from simulator.chunk import ABSENT, BoolArray, Chunk
 from simulator.demand import draw_demand
 from simulator.dialogue import LANGUAGES, TOPICS, topic_share
@@ -36,7 +36,8 @@ _SAMPLE_SEED, _SAMPLE_DAY, _SAMPLE_ROWS = 0, date(2026, 6, 3), 6_000
 class Drift(Incident):
     """Something has changed from `start` to `end`. Scope is one feature, model or tenant: the segment that shows it.
 
-    `shows_in` names (family, metric) of drift.drift_verdicts, one of which has to be found there by the third night.
+    `shows_in` names (family, metric) of drift.drift_verdicts, one of which has to be found there by the third night. The
+    metric of an embedding goes on with a full stop and the name of its reference.
     """
 
     may_wake: ClassVar[tuple[str, ...]] = ("drift", "cost_spike", "burn_rate")
@@ -45,9 +46,9 @@ class Drift(Incident):
 
     @property
     def segment(self) -> tuple[str, str]:
-        """(kind, name) of the segment, as the drift tables have it."""
+        """(kind, name) of the segment, as the drift tables have it: a model by the name that answers are signed with."""
         ((key, name),) = self.scope.items()
-        return _SEGMENTS[key], name
+        return _SEGMENTS[key], MODELS[MODEL_CODES[name]].response_name if key == "request_model" else name
 
     def figures(self) -> dict[str, Any]:
         """`from` and `to` in words or figures, and the `share` of scope that is another."""
@@ -69,7 +70,7 @@ class TopicSurge(Drift):
     brings = "more conversations about one topic"
     needs_texts = True
     what = "topic"
-    shows_in = (("embedding", "prompt_text"),)
+    shows_in = (("embedding", "prompt_embedding"),)
     topic: str = "warranty"
 
     def figures(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class LanguageSwitch(Drift):
     brings = "prompts and answers in another language"
     needs_texts = True
     what = "language"
-    shows_in = (("categorical", "prompt_language"), ("categorical", "output_language"), ("embedding", "prompt_text"))
+    shows_in = (("categorical", "prompt_language"), ("categorical", "output_language"), ("embedding", "prompt_embedding"))
     language: str = "de"
     is_usual: bool = False
     """It has always been so: nobody has to find it."""
@@ -163,7 +164,7 @@ class ProviderSwitch(Drift):
     what = "provider"
     shows_in = (
         ("numeric", "output_tokens"), ("numeric", "output_characters"), ("numeric", "latency_ms"), ("numeric", "cost_usd"),
-        ("embedding", "output_text"),
+        ("categorical", "output_has_list"), ("embedding", "output_embedding"),
     )  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
@@ -196,7 +197,7 @@ class NewPromptVersion(DeployWindow, Drift):
     what = "prompt"
     shows_in = (
         ("categorical", "prompt_version"), ("categorical", "refusal"), ("numeric", "output_tokens"),
-        ("numeric", "output_characters"), ("embedding", "output_text"),
+        ("numeric", "output_characters"), ("categorical", "output_refuses"), ("embedding", "output_embedding"),
     )  # fmt: skip
     refused_share: float = 0.02
 

@@ -1,4 +1,4 @@
-"""How the same thing is said: as a list item, with many kind words, or at greater length.
+"""How the same thing is said: as a list, with many kind words, or at greater length.
 
 Here belong changes of a text that leave its facts alone. Who says it so, and since when, is in `drift_incidents.py`.
 """
@@ -37,7 +37,7 @@ def styled(text: str, style: int, rng: random.Random) -> str:
     if style == PLAIN or text.startswith("{"):
         return text
     if style == TERSE:
-        return f"- {max(_SENTENCES.split(text), key=len)}"
+        return f"- {max(_SENTENCES.split(text), key=len)}\n- Source: handbook"
     return rng.choice(_BEFORE) + text + rng.choice(_AFTER)
 
 

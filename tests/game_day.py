@@ -1,29 +1,44 @@
 """A game day: a simulated world with planted incidents is played through the warehouse, and every finding is judged.
 
 A finding is *right* where an incident that it may speak of was going on, or had just been; all others are false alarms. An
-incident is *found* by the first finding of one of the rules that have to find it. Rules of later questions take part as
-soon as service.findings has them.
+incident is *found* by the first finding of one of the rules that have to find it.
+
+A drift is found where a verdict names the segment and one of the metrics in which it was planted; it has to be by its third
+night. Drift tests look eight weeks back: a world that they judge begins so much earlier, and of those days they compute the
+profiles alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import filterfalse
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from core import declare_tenants
-from house import House
+from house import CALENDAR_START, SOURCES, House
 from service_house import service_contracts
 
+from assets.checks import rules
 from assets.cost.price_catalogue import price_tables
+from assets.python_tables import python_table
 from assets.service.assets import declared_tables
+from assets.tables import days_between
+from pipelines.planner import Plan as WorkPlan
+from resources.capture import CapturePolicy, load
+from resources.computing import DayOutcome, compute_day
 from resources.contracts import SEEDS
+from resources.day_inputs import DayInputs
+from resources.landing import Landing, LandingReport
 from resources.references import replace_reference
 from resources.tenants import declared_tenants
+from simulator.drift_incidents import Drift, LanguageSwitch
 from simulator.incidents import Incident
 from simulator.plans import Plan
+from simulator.seasons import Season
 from simulator.traffic import simulate
 
 GRACE = timedelta(days=3)
@@ -32,6 +47,15 @@ FOUND_WITHIN = timedelta(hours=6)
 """After its end, a finding that begins later speaks of something else, though the long windows may still explain it."""
 EPISODE = timedelta(hours=24)
 """Findings of one fingerprint no further apart are one alarm, as service.alerts has it."""
+SERVICE = ("service.findings", "service.slo_status", "governance.freshness")
+DRIFT = ("drift.changes", "governance.freshness", "service.slos", "service.features", "service.tools", "service.canaries")
+NIGHTS_TO_FIND = 3
+"""Verdicts look at three nights together; a drift that they do not name by then is missed."""
+RELEASE = "a release"
+_VERSIONS = ("prompt_version", "index_version")
+"""The simulated shop releases prompts every ten days and its index every week: a verdict on these is news, not false."""
+_JUDGING = ("drift.drift_tests", "drift.drift_verdicts", "drift.changes")
+"""What days of reference need not have."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,8 @@ class Played:
     incident: Incident
     found_by: str | None
     after_hours: float | None
+    night: int | None = None
+    """Of a drift: the night that found it, from 1."""
 
 
 @dataclass(frozen=True)
@@ -65,34 +91,128 @@ class GameDay:
     alarms: tuple[Alarm, ...]
 
     @property
+    def releases(self) -> int:
+        """Tickets that only say that a new version is in use."""
+        return sum(alarm.caused_by == RELEASE for alarm in self.alarms)
+
+    @property
     def false_alarms(self) -> list[Alarm]:
         return [alarm for alarm in self.alarms if alarm.caused_by is None]
 
 
+class GameHouse(House):
+    """A house in which days before `judged_from` get no drift tests, and that keeps words where it `keeps_words`."""
+
+    judged_from = date.min
+    keeps_words = False
+
+    def land(self) -> LandingReport:
+        capture = load(SEEDS / "capture.yml") if self.keeps_words else CapturePolicy()
+        return Landing(self.store, self.landing, SOURCES, CALENDAR_START, capture=capture).land(self.now, lambda path: True)
+
+    def compute(self, plan: WorkPlan | None = None) -> dict[tuple[str, date], DayOutcome]:
+        plan = plan or self.plan()
+        done = {}
+        for days in plan.ranges:
+            inputs = DayInputs(self.store, days.pins)
+            for contract in self.store.derived():
+                for day in days_between(days.first, days.last):
+                    if contract.name in _JUDGING and day < self.judged_from:
+                        continue
+                    python = python_table(contract, self.embedder)
+                    outcome = compute_day(self.store, contract, day, inputs, rules(contract), python)
+                    if outcome.outcome != "fresh":
+                        done[contract.name, day] = outcome
+        return done
+
+    def night(self) -> dict[tuple[str, date], DayOutcome]:
+        """As of any house, but days that are left out stay stale: a round without work is the last one."""
+        self.land()
+        done: dict[tuple[str, date], DayOutcome] = {}
+        while some := self.compute():
+            done |= some
+        self.publish()
+        return done
+
+
 def play(
-    root: Path, plan: Plan, first_day: date, days: int, requests_per_day: int, seed: int, texts: bool = False
-) -> GameDay:
-    """Simulate the world, run one night over all of it, judge what service.findings says."""
-    incidents = plan(first_day, days)
-    house = game_house(root, first_day + timedelta(days=days))
+    root: Path, plan: Plan, first_day: date, days: int, requests_per_day: int, seed: int, *,
+    texts: bool = False, reference_days: int = 0, tables: Sequence[str] = SERVICE,
+) -> GameDay:  # fmt: skip
+    """Simulate the world, run one night over all of it, judge what the rules say of `days` days from `first_day` on.
+
+    The world, and what the plan places, begins `reference_days` earlier. `tables`: SERVICE, DRIFT or both.
+    """
+    begin, all_days = first_day - timedelta(days=reference_days), reference_days + days
+    incidents = plan(begin, all_days)
+    house = game_house(root, first_day + timedelta(days=days), tables)
+    house.judged_from, house.keeps_words = first_day, texts
     for _ in simulate(
-        house.landing, root / "truth", first_day, days, requests_per_day, seed,
+        house.landing, root / "truth", begin, all_days, requests_per_day, seed,
         incidents=incidents, files_per_day=1, texts=texts,
     ):  # fmt: skip
         pass
     house.night()
-    found = house.store.rows(
-        "select rule, fingerprint, severity, title, first_seen, last_seen "
-        f"from ({house.store.scan_all('service.findings')}) order by fingerprint, first_seen"
+    alarms = episodes(_found(house, first_day), incidents)
+    planted = [incident for incident in incidents if not _is_calm(incident)]
+    return GameDay(days, tuple(_played(house, incident, alarms) for incident in planted), tuple(alarms))
+
+
+def _found(house: House, first_day: date) -> list[Alarm]:
+    """What the rules of service say, and a line for each night of each change that drift tests found."""
+    versions = ", ".join(f"'{metric}'" for metric in _VERSIONS)
+    wanted = {
+        "service.findings": "select rule, fingerprint, severity, title, first_seen, last_seen, null from ({}) "
+        "where not starts_with(rule, 'drift.') and day >= {}",
+        "drift.changes": "select 'drift.' || any_value(change_family), change_id, 'ticket', max(ticket), "
+        "cast(min(change_since_day) as timestamptz), cast(day + 1 as timestamptz), "
+        f"case when bool_and(metric in ({versions})) then '{RELEASE}' end from ({{}}) "
+        "where day >= {} group by change_id, day",
+    }
+    rows = [
+        row
+        for table, select in wanted.items()
+        if table in house.store.contracts
+        for row in house.store.rows(select.format(house.store.scan_all(table), f"date '{first_day}'"))
+    ]
+    return sorted(map(_alarm, rows), key=lambda alarm: (alarm.fingerprint, alarm.first_seen, alarm.last_seen))
+
+
+def _alarm(row: tuple[Any, ...]) -> Alarm:
+    rule, fingerprint, severity, title, first_seen, last_seen, caused_by = row
+    return Alarm(rule, fingerprint, severity, title, first_seen, last_seen, caused_by)
+
+
+def _is_calm(incident: Incident) -> bool:
+    """What belongs to the world, and is there on all its days."""
+    return isinstance(incident, Season) or (isinstance(incident, LanguageSwitch) and incident.is_usual)
+
+
+def _played(house: House, incident: Incident, alarms: Sequence[Alarm]) -> Played:
+    return _drift_judged(house, incident) if isinstance(incident, Drift) else judged(incident, alarms)
+
+
+def _drift_judged(house: House, incident: Drift) -> Played:
+    """The first night on which a verdict names what was planted, where it was."""
+    told, began = incident.as_truth(), incident.start.date()
+    named = " or ".join(
+        f"(family = '{shown['family']}' and split_part(metric, '.', 1) = '{shown['metric']}')" for shown in told["shows_in"]
     )
-    alarms = episodes([Alarm(*row, caused_by=None) for row in found], incidents)
-    return GameDay(days, tuple(judged(incident, alarms) for incident in incidents), tuple(alarms))
+    verdicts = house.store.rows(
+        f"select day, family, metric from ({house.store.scan_all('drift.drift_verdicts')}) where ({named}) "
+        f"and segment_kind = '{told['segment_kind']}' and segment = '{told['segment']}' "
+        f"and day between date '{began}' and date '{incident.end.date()}' order by all"
+    )
+    if not verdicts:
+        return Played(incident, None, None)
+    day, family, metric = verdicts[0]
+    night = (day - began).days + 1
+    return Played(incident, f"drift.{family}: {metric}", 24.0 * night, night)
 
 
-def game_house(root: Path, day_after: date) -> House:
+def game_house(root: Path, day_after: date, tables: Sequence[str] = SERVICE) -> GameHouse:
     """A house that computes what the rules read, with the shipped seeds and the catalogue's prices."""
-    names = ("service.findings", "service.slo_status", "governance.freshness")
-    house = House(root, f"{day_after + timedelta(days=1)}T03:00:00", service_contracts(*names))
+    house = GameHouse(root, f"{day_after + timedelta(days=1)}T03:00:00", service_contracts(*tables))
     for name, rows in zip(("cost.prices", "cost.price_models"), price_tables([]), strict=True):
         replace_reference(house.store, name, rows)
     declare_tenants(house, *declared_tenants(SEEDS / "tenants.yml"))
@@ -110,10 +230,11 @@ def episodes(found: Sequence[Alarm], incidents: Sequence[Incident]) -> list[Alar
         before = alarms[-1] if alarms else None
         if before and before.fingerprint == finding.fingerprint and finding.first_seen <= before.last_seen + EPISODE:
             last_seen = max(before.last_seen, finding.last_seen)
-            alarms[-1] = Alarm(**{**vars(before), "last_seen": last_seen})
+            both = before.caused_by if before.caused_by == finding.caused_by else None
+            alarms[-1] = replace(before, last_seen=last_seen, caused_by=both)
         else:
             alarms.append(finding)
-    return [Alarm(**{**vars(alarm), "caused_by": _cause(alarm, incidents)}) for alarm in alarms]
+    return [replace(alarm, caused_by=alarm.caused_by or _cause(alarm, incidents)) for alarm in alarms]
 
 
 def judged(incident: Incident, alarms: Sequence[Alarm]) -> Played:
@@ -131,8 +252,9 @@ def judged(incident: Incident, alarms: Sequence[Alarm]) -> Played:
 
 
 def _cause(alarm: Alarm, incidents: Sequence[Incident]) -> str | None:
-    for incident in incidents:
-        if _overlaps(alarm, incident) and _is_one_of(alarm.rule, (*incident.found_by, *incident.may_wake)):
+    for incident in filterfalse(_is_calm, incidents):
+        # Whatever is planted changes the traffic, which drift tests may say.
+        if _overlaps(alarm, incident) and _is_one_of(alarm.rule, (*incident.found_by, *incident.may_wake, "drift")):
             return incident.name
     return None
 

@@ -1,32 +1,48 @@
-"""Game day: planted incidents are found, small ones rightly not, and quiet nights wake nobody.
+"""Game day: planted incidents and drifts are found, small ones rightly not, and quiet nights wake nobody.
 
-The whole (`make proof`) plays 60 quiet nights and the service plan at three sizes, and writes docs/proofs/game_day.md.
-NOCTURNE_PROOF_NIGHTS, NOCTURNE_PROOF_REQUESTS, NOCTURNE_PROOF_SEED: how long, how much traffic a day, which.
+The whole (`make proof`) plays 60 calm nights under all rules, the service plan and the drift plan at three sizes, and writes
+docs/proofs/game_day.md. NOCTURNE_PROOF_NIGHTS, NOCTURNE_PROOF_REQUESTS, NOCTURNE_PROOF_SEED: how long, how much traffic a
+day, which. NOCTURNE_PROOF_KEPT: a folder that keeps each world's result, so that a proof that was stopped goes on with the
+next world.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 import time
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
-from game_day import GameDay, play
+from game_day import DRIFT, NIGHTS_TO_FIND, SERVICE, GameDay, Played, play
 
 from resources.contracts import REPO
+from simulator.drift_incidents import Drift, LengthShift, ProviderSwitch
 from simulator.incidents import Incident
-from simulator.plans import SIZES, Size, quiet_plan, service_plan
+from simulator.plans import (
+    DRIFTS_APART,
+    REFERENCE_DAYS,
+    SIZES,
+    Size,
+    calm_plan,
+    drift_plan,
+    service_plan,
+)
 from simulator.service_incidents import DeployWindow, ErrorBurst, SafetyBypass
 
 FIRST_DAY = date(2026, 6, 1)
 NIGHTS = int(os.environ.get("NOCTURNE_PROOF_NIGHTS", "60"))
-REQUESTS = int(os.environ.get("NOCTURNE_PROOF_REQUESTS", "3000"))
+REQUESTS = int(os.environ.get("NOCTURNE_PROOF_REQUESTS", "2000"))
 SEED = int(os.environ.get("NOCTURNE_PROOF_SEED", "11"))
+KEPT = os.environ.get("NOCTURNE_PROOF_KEPT")
+DRIFT_NIGHTS = 5 * DRIFTS_APART
+"""So many that each kind of drift comes once."""
 RESULT = REPO / "docs" / "proofs" / "game_day.md"
-MUST_BE_FOUND: Size = "large"
+MOST_FALSE_ALARMS = 2
 LARGE_FOUND = 0.8
 """The share of large incidents that has to be found; the page lists those that are not."""
 
@@ -34,7 +50,7 @@ LARGE_FOUND = 0.8
 def test_a_burst_of_errors_and_a_broken_filter_are_found_and_a_quiet_week_is_quiet(tmp_path: Path) -> None:
     """The quiet days come first, so that one world holds both."""
 
-    def plan(first_day: date, days: int) -> Sequence[Incident]:
+    def plan(first_day: date, days: int) -> tuple[Incident, ...]:
         start = datetime(2026, 6, 7, 14, tzinfo=UTC)
         support = {"feature": "support_chat"}
         return (
@@ -42,60 +58,154 @@ def test_a_burst_of_errors_and_a_broken_filter_are_found_and_a_quiet_week_is_qui
             SafetyBypass("bypass", start.replace(hour=8), start.replace(hour=12), support, 0.05),
         )
 
-    played = play(tmp_path, plan, FIRST_DAY, 7, 1500, seed=5)  # type: ignore[arg-type]
+    played = play(tmp_path, plan, FIRST_DAY, 7, 1500, seed=5)
     assert [p.found_by is not None for p in played.incidents] == [True, True]
     assert [p.found_by for p in played.incidents if isinstance(p.incident, SafetyBypass)] == ["filter_bypass"]
     assert played.false_alarms == []
 
 
-@pytest.mark.proof
-def test_sixty_quiet_nights_wake_nobody_and_most_large_incidents_are_found(tmp_path: Path) -> None:
-    started = time.perf_counter()
-    quiet = play(tmp_path / "quiet", quiet_plan, FIRST_DAY, NIGHTS, REQUESTS, SEED)
-    with_incidents = {
-        size: play(tmp_path / size, partial(service_plan, size=size), FIRST_DAY, NIGHTS, REQUESTS, SEED) for size in SIZES
+def test_another_model_behind_its_name_and_longer_prompts_are_found_by_the_third_night(tmp_path: Path) -> None:
+    """The nights before are calm, with days that differ, and quiet; two weeks of reference, without words."""
+
+    def plan(first_day: date, days: int) -> tuple[Incident, ...]:
+        end = datetime.combine(first_day + timedelta(days=days), datetime.min.time(), UTC)
+        start = end - timedelta(days=3)
+        calm = [incident for incident in calm_plan(first_day, days) if not incident.needs_texts]
+        return (
+            *calm,
+            ProviderSwitch("provider", start, end, {"request_model": "gpt-4o-mini"}, 0.5),
+            LengthShift("longer", start, end, {"feature": "support_chat"}, 1.0),
+        )
+
+    played = play(tmp_path, plan, FIRST_DAY, 4, 300, seed=5, reference_days=14, tables=DRIFT)
+    assert {p.incident.name: p.night is not None and p.night <= NIGHTS_TO_FIND for p in played.incidents} == {
+        "provider": True,
+        "longer": True,
     }
-    write_result(quiet, with_incidents, time.perf_counter() - started)
-    assert len(quiet.false_alarms) <= 1, [alarm.title for alarm in quiet.false_alarms]
-    large = [played for played in with_incidents[MUST_BE_FOUND].incidents if _should_be_found(played.incident)]
-    found = [played for played in large if played.found_by]
-    assert len(found) >= LARGE_FOUND * len(large), [played.incident.name for played in large if not played.found_by]
+    assert played.false_alarms == []
 
 
-def _should_be_found(incident: Incident) -> bool:
-    return not isinstance(incident, DeployWindow)
+@pytest.mark.proof
+def test_sixty_calm_nights_wake_nobody_and_most_large_incidents_and_drifts_are_found(tmp_path: Path) -> None:
+    started = time.process_time()
+    calm = once(
+        "calm", tmp_path,
+        lambda root: play(
+            root, calm_plan, FIRST_DAY, NIGHTS, REQUESTS, SEED,
+            texts=True, reference_days=REFERENCE_DAYS, tables=SERVICE + DRIFT,
+        ),
+    )  # fmt: skip
+    drifts = {
+        size: once(
+            f"drift-{size}", tmp_path,
+            lambda root, size=size: play(  # type: ignore[misc]
+                root, partial(drift_plan, size=size), FIRST_DAY, DRIFT_NIGHTS, REQUESTS, SEED,
+                texts=True, reference_days=REFERENCE_DAYS, tables=DRIFT,
+            ),
+        )
+        for size in reversed(SIZES)
+    }  # fmt: skip
+    services = {
+        size: once(
+            f"service-{size}", tmp_path,
+            lambda root, size=size: play(root, partial(service_plan, size=size), FIRST_DAY, NIGHTS, REQUESTS, SEED),  # type: ignore[misc]
+        )
+        for size in reversed(SIZES)
+    }  # fmt: skip
+    write_result(calm, services, drifts, time.process_time() - started)
+    assert len(calm.false_alarms) <= MOST_FALSE_ALARMS, [alarm.title for alarm in calm.false_alarms]
+    for game in (services["large"], drifts["large"]):
+        large = [played for played in game.incidents if not _is_expected(played.incident)]
+        found = [played for played in large if _is_found(played)]
+        assert len(found) >= LARGE_FOUND * len(large), [played.incident.name for played in large if played not in found]
 
 
-def write_result(quiet: GameDay, sizes: dict[Size, GameDay], seconds: float) -> None:
+def once(name: str, folder: Path, make: Callable[[Path], GameDay]) -> GameDay:
+    """What `make` returns; from the folder of kept results where an earlier run has been through it."""
+    kept = Path(KEPT) / f"{name}-{NIGHTS}-{REQUESTS}-{SEED}.pickle" if KEPT else None
+    if kept and kept.exists():
+        game: GameDay = pickle.loads(kept.read_bytes())
+        return game
+    game = make(folder / name)
+    shutil.rmtree(folder / name)
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(pickle.dumps(game))
+    found = [(played.incident.name, played.found_by, played.night) for played in game.incidents]
+    print(f"{name}: {len(game.false_alarms)} false alarms; {found}")
+    return game
+
+
+def _is_expected(incident: Incident) -> bool:
+    """A deployment that was declared is no news, unless it drifts."""
+    return isinstance(incident, DeployWindow) and not isinstance(incident, Drift)
+
+
+def _is_found(played: Played) -> bool:
+    return played.found_by is not None and (played.night is None or played.night <= NIGHTS_TO_FIND)
+
+
+def write_result(calm: GameDay, services: dict[Size, GameDay], drifts: dict[Size, GameDay], seconds: float) -> None:
     """docs/proofs/game_day.md: what was found when, what was missed, every false alarm."""
     lines = [
         "# Game day",
         "",
-        "Simulated worlds go through landing, computing and the rules of `service` as nights do; then every finding is",
-        "held against what was planted. An incident counts as found by a rule that has to find it; hours are from its",
-        "start to the finding's first event. A false alarm is an episode of findings that no incident explains. What",
-        "happens in the declared window of a deployment is found all the same, and nobody is told (docs/alerts.md).",
-        "Written by `make proof` (tests/e2e/test_game_day.py).",
+        "Simulated worlds go through landing, computing and the rules of `service` and `drift` as nights do; then every",
+        "finding is held against what was planted. A false alarm is an episode of findings that no incident explains.",
+        "Sizes are what `docs/simulator.md` says of each kind. Written by `make proof` (tests/e2e/test_game_day.py).",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}: {NIGHTS} nights of {REQUESTS:,} requests each, seed {SEED}, {seconds:,.0f} s. "
+        f"{datetime.now(UTC):%Y-%m-%d}: {REQUESTS:,} requests a night, seed {SEED}, {seconds:,.0f} s of CPU. "
         f"Command: `NOCTURNE_PROOF_NIGHTS={NIGHTS} NOCTURNE_PROOF_REQUESTS={REQUESTS} "
         f"NOCTURNE_PROOF_SEED={SEED} make proof`",
         "",
-        f"**Quiet world: {len(quiet.false_alarms)} false alarms in {NIGHTS} nights.**",
-        *(f"- {a.first_seen:%m-%d %H:%M} {a.severity} `{a.rule}`: {a.title}" for a in quiet.false_alarms),
+        "## Calm nights",
         "",
-        "| incident | kind | " + " | ".join(sizes) + " |",
-        "|---|---|" + "---|" * len(sizes),
-    ]
-    for number, played in enumerate(sizes["small"].incidents):
-        cells = []
-        for game in sizes.values():
-            one = game.incidents[number]
-            found = f"`{one.found_by}` after {one.after_hours:.1f} h" if one.found_by else "not found"
-            cells.append(f"{one.incident.size:g}: {found}")
-        lines.append(f"| {played.incident.name} | {type(played.incident).__name__} | " + " | ".join(cells) + " |")
-    lines += ["", "Sizes are what `docs/simulator.md` says of each kind. False alarms beside the incidents:", ""]
-    for size, game in sizes.items():
-        lines.append(f"- {size}: {len(game.false_alarms)}")
-        lines += [f"  - {a.first_seen:%m-%d %H:%M} {a.severity} `{a.rule}`: {a.title}" for a in game.false_alarms]
+        "Days of uneven volume, autocorrelated, with holidays, month ends and growth, and three languages; under all rules,",
+        f"those of drift with {REFERENCE_DAYS} days before.",
+        "",
+        f"**{len(calm.false_alarms)} false alarms in {calm.days} nights**, all rules together; wanted are at most",
+        f"{MOST_FALSE_ALARMS}. Besides, {calm.releases} tickets say that a new version of a prompt or an index is in use,",
+        "which is so: the simulated shop releases prompts every ten days and its index every week, and declares neither.",
+        *_alarm_lines(calm),
+        "",
+        "## Drifts",
+        "",
+        f"Each lasts four nights, in a calm world. Found is a drift that a verdict names by night {NIGHTS_TO_FIND}, in the",
+        "segment and in one of the metrics where it was planted.",
+        "",
+        *_table(drifts, _drift_cell),
+        "",
+        "## Incidents of service",
+        "",
+        "Found by a rule that has to find it; hours are from its start to the finding's first event, which lies no later",
+        "than six hours after its end. What happens in the declared window of a deployment is found all the same, and",
+        "nobody is told (docs/alerts.md).",
+        "",
+        *_table(services, _service_cell),
+        "",
+        "False alarms beside the incidents:",
+        "",
+    ]  # fmt: skip
+    for size in SIZES:
+        lines += [f"- {size}: {len(services[size].false_alarms)}", *(f"  {line}" for line in _alarm_lines(services[size]))]
     RESULT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _alarm_lines(game: GameDay) -> list[str]:
+    return [f"- {a.first_seen:%m-%d %H:%M} {a.severity} `{a.rule}`: {a.title}" for a in game.false_alarms]
+
+
+def _table(games: dict[Size, GameDay], cell: Callable[[Played], str]) -> Iterable[str]:
+    yield "| incident | kind | " + " | ".join(SIZES) + " |"
+    yield "|---|---|" + "---|" * len(SIZES)
+    for row in zip(*(games[size].incidents for size in SIZES), strict=True):
+        cells = (f"{played.incident.size:g}: {cell(played)}" for played in row)
+        yield f"| {row[0].incident.name} | {type(row[0].incident).__name__} | " + " | ".join(cells) + " |"
+
+
+def _drift_cell(played: Played) -> str:
+    return f"`{played.found_by}`, night {played.night}" if played.found_by else "not found"
+
+
+def _service_cell(played: Played) -> str:
+    return f"`{played.found_by}` after {played.after_hours:.1f} h" if played.found_by else "not found"

@@ -21,7 +21,7 @@ from assets.release.deployments import parse_deployments
 from resources.language import language_stages, prepare
 from resources.warehouse import connect
 from simulator.__main__ import main
-from simulator.catalogue import FEATURE_CODES, FEATURES, TOKEN_COLUMNS
+from simulator.catalogue import FEATURE_CODES, FEATURES, MODELS, TOKEN_COLUMNS
 from simulator.dialogue import TOPICS
 from simulator.dirt import NO_DIRT
 from simulator.documents import handbook
@@ -75,8 +75,13 @@ def changed(quiet: Requests, found: Requests, truth: Told, incident: Drift) -> R
     assert (told["segment_kind"], told["segment"]) == incident.segment
     assert told["shows_in"] and set(told["found_by"]) == {f"drift.{shown['family']}" for shown in told["shows_in"]}
     ((key, name),) = incident.scope.items()
+    assert incident.segment == ("model" if key == "request_model" else key, found_as(name))
     assert all(r[key] == name and START <= datetime.fromisoformat(r["ts"]) < END for r in different.values())
     return different
+
+
+def found_as(name: str) -> str:
+    return {model.name: model.response_name for model in MODELS}.get(name, name)
 
 
 def tokens(request: Request) -> int:
@@ -157,7 +162,7 @@ def test_another_model_behind_the_same_name_answers_shorter_sooner_and_in_its_ow
             assert request[name] == pytest.approx(before[name] * switch.pace, abs=0.11)
         if "reported_cost_usd" in before:
             assert request["reported_cost_usd"] < before["reported_cost_usd"]
-    terse = [r["output_text"].startswith("- ") for r in answered.values() if "output_text" in r]
+    terse = [r["output_text"].count("\n- ") == 1 for r in answered.values() if "output_text" in r]
     assert np.mean(terse) == pytest.approx(0.8, abs=0.06)
     assert not any(r.get("output_text", "").startswith("- ") for r in quiet[0].values())
 
