@@ -19,7 +19,11 @@ LAST = FIRST + timedelta(days=QUIET_DAYS + DRIFT_DAYS - 1)
 ENGLISH = "Where is the parcel that I ordered last week?"
 GERMAN = "Wo ist das Paket, das ich letzte Woche bestellt habe?"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "drift.md"
-QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+QUERIES = [
+    query
+    for query in re.findall(r"```sql\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    if "text_topics" not in query
+]
 OF_DRIFT = ("drift.profiles", "drift.drift_tests", "drift.drift_verdicts")
 
 

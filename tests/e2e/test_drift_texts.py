@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ ANSWER = "We look into it. Please see https://help.example.com for more."
 REFUSAL = "I'm sorry, but I can't help with that."
 FEATURES = ("chat", "search", "mail", "forms")
 EACH = 45
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "drift.md").read_text(encoding="utf-8")
 
 
 def traffic(day: date, chance: random.Random) -> list[dict[str, Any]]:
@@ -135,6 +138,14 @@ def test_clusters_stand_still_through_days_without_traffic_or_words(house: Reten
     assert {days for *_, days in rows} == {len(DAYS) - 2}
     without = f"day in (date '{WITHOUT_TRAFFIC}', date '{WITHOUT_WORDS}')"
     assert house.ask(f"select count(*) from drift.text_profiles where {without}") == [(0,)]
+
+
+def test_the_query_of_the_page_names_a_text_in_the_middle_of_each_cluster(house: RetentionHouse) -> None:
+    (query,) = (query for query in re.findall(r"```sql\n(.*?)```", PAGE, flags=re.DOTALL) if "text_topics" in query)
+    rows = house.ask(query)
+    assert {part for part, *_ in rows} == {"prompt", "output"}
+    ((texts,),) = house.ask(f"select count(*) from drift.text_topics where day = date '{LAST}'")
+    assert sum(row[3] for row in rows) == texts
 
 
 def test_analysts_see_topics_and_profiles_but_no_words_and_no_vectors(house: RetentionHouse) -> None:
