@@ -50,7 +50,8 @@ def test_every_worked_question_is_answered_with_rows(house: House) -> None:
         f"{question}: {words}"
         for question in QUESTIONS
         for words, sql in worked_questions(question)
-        if not house.ask(sql.rstrip(";"))
+        # A change takes weeks of days: tests/e2e/test_drift_tickets.py has them, and asks all questions of drift.
+        if question != "drift" and not house.ask(sql.rstrip(";"))
     ]
     assert unanswered == []
 

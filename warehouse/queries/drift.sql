@@ -22,12 +22,12 @@ inner join drift.alarms_now as a on t.segment_kind = a.segment_kind and t.segmen
 where a.since_day = (select max(since_day) from drift.alarms_now)
 order by t.segment_kind, t.segment, t.metric, t.day;
 
--- Which tests cannot say anything yet, and for want of what?
-select segment_kind, segment, count(*) as tests, min(reference_days) as fewest_days, min(n) as fewest_requests
+-- How much reference do the tests have, and which of them cannot say anything yet?
+select status, count(*) as tests, min(reference_days) as fewest_days, min(n) as fewest_requests, count(distinct segment) as segments
 from drift.drift_tests
-where day = (select max(day) from drift.drift_tests) and status = 'not_enough_data'
-group by segment_kind, segment
-order by tests desc, segment_kind, segment;
+where day = (select max(day) from drift.drift_tests)
+group by status
+order by tests desc;
 
 -- What do people ask in: the share of each language, this week against the eight before?
 select bin as language,
