@@ -31,6 +31,7 @@ BOMB_BYTES, BOMB_RATIO = 1 << 30, 1000
 line come to a few hundred times; gzip cannot do more than 1,032, zstd and Parquet can do any."""
 _NEWLINE = 10
 _CONTENTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+_ROTATED = re.compile(r"^\.[0-9][0-9_-]{0,18}$|-[0-9]{8,10}$")
 _EXTENSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 EXTENSIONS = "{}, each plain, .gz or .zst, and .parquet".format(", ".join(c for c in _CONTENTS if c != ".parquet"))
@@ -84,7 +85,9 @@ class CheckedReader:
 
 def packing_of(path: Path) -> Packing:
     """How a file is read, by its extension; raises UnreadableFile for one that is not known."""
-    suffixes = [s.lower() for s in path.suffixes[-2:]]
+    # Rotation puts a number or a day behind the extension: app.jsonl.1, app.jsonl.2.gz, app.jsonl-20261110, .2026-11-10.
+    last = [_ROTATED.sub("", suffix.lower()) for suffix in path.suffixes[-3:]]
+    suffixes = [suffix for suffix in last if suffix][-2:]
     compression = _COMPRESSIONS.get(suffixes[-1]) if suffixes else None
     content = _CONTENTS.get(suffixes[-2 if compression else -1]) if len(suffixes) > bool(compression) else None
     if content is None or (content == "parquet" and compression):

@@ -241,7 +241,7 @@ class ObjectArea:
     def local(self, candidate: Candidate, folder: Path) -> Iterator[Path]:
         files, root = self._opened
         # A key may hold what no name of a file here can; how the copy is read is said by its extensions alone.
-        extensions = re.sub(r"[^A-Za-z0-9.]", "_", "".join(PurePosixPath(candidate.path).suffixes[-2:]))
+        extensions = re.sub(r"[^A-Za-z0-9.-]", "_", "".join(PurePosixPath(candidate.path).suffixes[-3:]))
         copy = folder / f"fetched{extensions[-60:]}"
         try:
             os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))

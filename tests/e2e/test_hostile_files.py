@@ -271,6 +271,18 @@ def test_a_log_rotated_by_renaming_counts_once(house: House) -> None:
     assert states(house)["gateway/app-1.jsonl.gz"] == ("copy", None)
 
 
+def test_a_log_that_logrotate_renamed_before_anybody_looked_lands_and_counts_once(house: House) -> None:
+    put(house, "app.jsonl.1", content("r1"))
+    put(house, "app.jsonl.2.gz", gzip.compress(content("r2")))
+    put(house, "app.jsonl-20261109.zst", zstd.compress(content("r3")))
+    log = put(house, "app.jsonl", content("r4"))
+    house.land()
+    log.rename(log.with_name("app.jsonl.3"))
+    house.land()
+    assert requests(house) == ["r1", "r2", "r3", "r4"]
+    assert states(house)["gateway/app.jsonl.3"] == ("copy", None)
+
+
 def test_a_log_rotated_by_copying_and_truncating_counts_once_whenever_it_is_looked_at(house: House) -> None:
     log = put(house, "app.jsonl", content("r1"))
     house.land()

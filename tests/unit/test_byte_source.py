@@ -26,6 +26,11 @@ CHECKED = {zstd.CompressionParameter.checksum_flag: 1}
         ("x.2026.11.01.csv.zst", Packing("csv", "zstd")),
         ("x.json.csv", Packing("csv")),
         ("x.parquet", Packing("parquet")),
+        ("x.jsonl.1", Packing("jsonl")),
+        ("x.jsonl.12.gz", Packing("jsonl", "gzip")),
+        ("x.jsonl.gz.1", Packing("jsonl", "gzip")),
+        ("x.jsonl-20261110.gz", Packing("jsonl", "gzip")),
+        ("x.jsonl.2026-11-10_00-00-00", Packing("jsonl")),
     ],
 )
 def test_the_last_extensions_alone_say_how_a_file_is_read(name: str, packing: Packing) -> None:
