@@ -231,6 +231,10 @@ def extract(source: Path, place: Path) -> Manifest:
 
     `place` holds afterwards just what the manifest names, with its permissions.
     """
+    if source.is_dir() and not (source / MANIFEST).is_file():
+        raise BackupError(
+            f"{source} has no {MANIFEST}: it is no set, or cut off; name one set, such as {source}/nocturne-20261110T030000Z"
+        )
     found: dict[str, tuple[int, str]] = {}
     text: bytes | None = None
     try:

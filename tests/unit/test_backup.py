@@ -140,6 +140,15 @@ def test_damage_is_named(tmp_path: Path, damage: str, says: str) -> None:
         extract(tmp_path / "set", tmp_path / "place")
 
 
+def test_a_folder_of_sets_is_no_set_and_is_not_copied_to_find_that_out(tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    write_set(tmp_path / "sets" / "set", tmp_path / "tree")
+    (tmp_path / "place").mkdir()
+    with pytest.raises(BackupError, match="it is no set, or cut off; name one set, such as"):
+        extract(tmp_path / "sets", tmp_path / "place")
+    assert not list((tmp_path / "place").iterdir())
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bytes]:
     folder = tmp_path_factory.mktemp("archive")
