@@ -21,8 +21,9 @@ LEAST_SHARE = 0.5
 USEFUL_CORRELATION = 0.2
 """A score whose correlation with the labels is less steers nothing: neither the draw nor the estimate."""
 LEAST_UNCERTAINTY = 0.05
-WORTHLESS_COST = 1.02
-"""How much wider an interval may become because a score that was trusted turns out to mean nothing."""
+WORTHLESS_COST = 1.01
+"""How much wider an interval may become because a score that was trusted turns out to mean nothing; all in all it is 1.02
+then, for Student's t in place of the normal."""
 RARE_RATE = 0.01
 RARE_SHARE_OF_POSITIVES, RARE_SHARE = 0.5, 0.5
 """Below RARE_RATE, the responses with the highest scores that hold half of the expected positives are a cell of their own,
