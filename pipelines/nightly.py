@@ -167,6 +167,7 @@ class NightRun:
         """Ask the golden prompts before what they say is computed. An endpoint that does not answer fails no night."""
         started = time.perf_counter()
         if ProbeDesk.of(self.warehouse, self.clock).is_due():
+            Runs(instance, PROBE).bury_the_dead()
             self.say("asking the golden prompts")
             self._execute(PROBE, instance, {})
             self.night.seconds["probe"] = time.perf_counter() - started
