@@ -41,10 +41,7 @@ _SCHEMA = {
     "ticket": pl.String,
 }  # fmt: skip
 _CAUSES = {
-    ("model", "provider"): (
-        "provider", "model", "finish_reason", "refusal", "service_tier", "output_tokens", "output_characters",
-        "output_language", "output_embedding",
-    ),
+    ("model", "provider"): ("provider", "model", "finish_reason", "refusal", "service_tier"),
     ("infrastructure", "provider"): ("latency_ms", "time_to_first_token_ms", "error_class"),
     ("infrastructure", "router"): ("route",),
     ("infrastructure", "gateway"): ("response_cache",),
@@ -54,8 +51,8 @@ _CAUSES = {
     ("cost", "spend"): ("cost_usd",),
 }  # fmt: skip
 _CAUSE_OF = {metric: pair for pair, metrics in _CAUSES.items() for metric in metrics}
-_ELSE = ("data", "prompt")
-"""What people ask: sizes, languages and topics of prompts, turns."""
+_OF_ANSWERS, _OF_PROMPTS = ("model", "provider"), ("data", "prompt")
+"""Of every other metric: sizes, languages, topics and manner of answers (`output_...`), and those of what people ask."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +191,8 @@ def _rows(day: date, called: Row, alarms: Sequence[Row], overlaps: Overlaps) -> 
     ranked = sorted(alarms, key=_clearest)
     first = _namer(ranked, overlaps)
     ranked = [first, *(alarm for alarm in ranked if alarm is not first)]
-    cause_class, component = _CAUSE_OF.get(first["metric"], _ELSE)
+    of_side = _OF_ANSWERS if first["metric"].startswith("output_") else _OF_PROMPTS
+    cause_class, component = _CAUSE_OF.get(first["metric"], of_side)
     of_change = {name: called[name] for name in _NAME} | {"cause_class": cause_class, "component": component, "day": day}
     tickets = [_ticket(ranked), *[None] * (len(ranked) - 1)]
     return [

@@ -16,9 +16,9 @@ from assets.drift.family_arrays import CLUSTERS, KEY, LOG_STEP
 Row = dict[str, Any]
 Spec = dict[str, Any]
 
-BEFORE, AFTER, ALARM, INK, GRID = "#8b95a5", "#3b82f6", "#e4572e", "#7c8695", "#8b95a533"
+BEFORE, AFTER, ALARM, INK, GRID = "#8b95a5", "#3b82f6", "#e4572e", "#70778a", "#8b95a533"
 """Seen on white and on black alike: a picture does not know the theme of the page that shows it."""
-LINES = (AFTER, "#d9862b", "#2aa198")
+LINES = (AFTER, "#cb7a1c", "#2aa198")
 NAMED_LINES = len(LINES)
 LEAST_RISE = 0.2
 """Of the largest rise: what rose less did not grow."""

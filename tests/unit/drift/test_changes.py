@@ -132,7 +132,12 @@ def test_a_quiet_night_has_no_change() -> None:
 
 
 def test_each_metric_has_a_class_of_cause() -> None:
-    found = grouped(alarm("feature:chat", 0.6, "output_tokens", "numeric"), alarm("feature:mail", 0.5, "index_version"))
-    assert {row[:3] for row in found.select("metric", "cause_class", "component").iter_rows()} == {
-        ("output_tokens", "model", "provider"), ("index_version", "data", "retrieval"),
+    found = grouped(
+        alarm("feature:chat", 0.6, "output_embedding.a1", "embedding"),
+        alarm("feature:mail", 0.5, "index_version"),
+        alarm("model:large", 0.5, "prompt_embedding.a1", "embedding", since=20),
+    )
+    assert {row for row in found.select("metric", "cause_class", "component").iter_rows()} == {
+        ("output_embedding.a1", "model", "provider"), ("index_version", "data", "retrieval"),
+        ("prompt_embedding.a1", "data", "prompt"),
     }  # fmt: skip

@@ -13,7 +13,21 @@ import polars as pl
 import pytest
 
 from assets.drift.family_arrays import LOG_STEP
-from assets.drift.pictures import bands, bars, effect_over_time, line, picture, quantiles_over_time, shares_over_time, styled
+from assets.drift.pictures import (
+    AFTER,
+    ALARM,
+    BEFORE,
+    INK,
+    LINES,
+    bands,
+    bars,
+    effect_over_time,
+    line,
+    picture,
+    quantiles_over_time,
+    shares_over_time,
+    styled,
+)
 from resources.charts import markdown_image, svg
 
 DAY = date(2026, 11, 20)
@@ -141,6 +155,23 @@ def test_a_line_shows_its_nights_in_the_page_itself_and_no_name_breaks_out_of_it
     assert first.count("`") == 2 and "\n" not in first
     assert len(shown) < 1000, "the UI folds what is longer"
     assert line(CHANGE, nights.clear()).count("·") == 59
+
+
+def test_words_and_marks_are_seen_on_a_light_page_and_on_a_dark_one() -> None:
+    """The contrast that WCAG asks of words (4.5, rounded) and of marks (3), on white and on the UI's dark ground."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        red, green, blue = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def contrast(one: str, other: str) -> float:
+        dark, light = sorted((luminance(one), luminance(other)))
+        return (light + 0.05) / (dark + 0.05)
+
+    for ground in ("#ffffff", "#030615"):
+        assert contrast(INK, ground) > 4.45
+        assert [colour for colour in (BEFORE, AFTER, ALARM, *LINES) if contrast(colour, ground) < 3] == []
 
 
 def test_the_same_rows_are_the_same_picture() -> None:
