@@ -73,13 +73,14 @@ class Warehouse:
         print(f"{self.days} nights took {wall:.0f} s", file=sys.stderr)
 
     def assert_grown(self) -> None:
-        """Raises SystemExit unless readers see every day of every computed table."""
+        """Raises SystemExit unless readers see every day of every computed table, and requests at all."""
         con = open_published(self.root / "data" / "warehouse.duckdb")
         published = {name: (days, rows) for name, days, rows in con.execute(_PUBLISHED).fetchall()}
         con.close()
         for contract in contracts().values():
             days, rows = published.get(contract.name, (0, 0))
-            if contract.kind == "derived" and (days < self.days or not rows):
+            # Many tables have no rows on quiet days, such as findings and safety events.
+            if contract.kind == "derived" and (days < self.days or (contract.name == "logs.requests" and not rows)):
                 raise SystemExit(f"{contract.name}: {days} of {self.days} days were published, {rows} rows")
 
     def restore(self) -> None:

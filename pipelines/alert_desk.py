@@ -242,7 +242,10 @@ class AlertDesk:
         contract = self.store.contracts["service.alerts_now"]
         selects = {ALERTS: self.store.scan_all(ALERTS), LOG: self.store.scan_all(LOG)}
         days = self.publisher.manifest()["tables"].get(FINDINGS, {}).get("days", {})
-        paths = [path for entry in days.values() for path in entry["files"]]
+        raised = [row["first_seen"] for row in table_rows(self.store, ALERTS)]
+        # What ended more than a day before the first alert began is found of none: the longer the past, the more of it.
+        since = (min(raised) - timedelta(days=2)).date() if raised else date.max
+        paths = [path for day, entry in days.items() if day >= since.isoformat() for path in entry["files"]]
         selects[FINDINGS] = scan(self.store.contracts[FINDINGS], paths)
         with self.store.connection() as con:
             define_inputs(con, selects)

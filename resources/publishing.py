@@ -122,10 +122,10 @@ class Publisher:
         store = self.store
         derived = store.derived()
         closed_days.refresh(store)
-        closed = ClosedDays.of(store)
         states = {contract.name: store.day_log(contract.name).states for contract in derived}
         # After the days: the ledger that readers get is at least as new as what the days were computed from.
         inputs = DayInputs(store, take_pins(store, last_due_day))
+        closed = ClosedDays.of(store)
         reopened = Reopened(store, inputs, current)
         newest = {(c.name, day): inputs.of(c, day) for c in derived for day in reopened.of(c)}
         judged = None if reopened.everything else {(name.split(".")[0], day) for name, day in newest}

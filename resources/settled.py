@@ -76,7 +76,7 @@ class Reopened:
     def _rules(self) -> str:
         """Everything but data that decides how a day stands."""
         code = (self.inputs.code_of(contract) for contract in self.store.derived())
-        return digest(_judges(), *(repr(contract) for contract in self.store.contracts.values()), *code)
+        return digest(_judges(), self.store.promises, *code)
 
     @cached_property
     def everything(self) -> bool:

@@ -42,6 +42,11 @@ class Store:
         self._idle: list[Connection] = []
         self._memory: dict[tuple[str, int], Any] = {}
 
+    @cached_property
+    def promises(self) -> str:
+        """All that the contracts say, as one text."""
+        return "\n".join(repr(contract) for contract in self.contracts.values())
+
     @property
     def staging(self) -> Path:
         return self.state / "staging"
@@ -52,6 +57,10 @@ class Store:
 
     def newest(self, name: str) -> Table:
         """A table as it is now, to look at and not to keep: one handle a process, which the next call moves on."""
+        if self.contracts[name].is_partitioned:
+            log = self.day_log(name)
+            log.refresh()
+            return log.table
         with self._lock:
             if name in self._newest:
                 self._newest[name].refresh()

@@ -150,8 +150,9 @@ class Table:
     @property
     def has_gained_columns(self) -> bool:
         """Whether older files may lack columns that the contract has now."""
-        first = DeltaTable(str(self.folder), version=0)
-        return len(first.schema().fields) < len(self._delta.schema().fields)
+        created = (json.loads(line) for line in self._commit_file(0).read_text(encoding="utf-8").splitlines())
+        first = next(action["metaData"]["schemaString"] for action in created if "metaData" in action)
+        return len(json.loads(first)["fields"]) < len(self._delta.schema().fields)
 
     def commits(self, after: int = -1) -> list[Commit]:
         """Our commits in (`after`, this handle's version], oldest first."""
