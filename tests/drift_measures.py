@@ -88,11 +88,11 @@ def share_found(seed: int, drift: Drift, size: float, n: int, day_effects: DayEf
         per_segment = len(quiet.n) // SEGMENTS
         for test in range(0, len(quiet.n), per_segment):
             test += int(rng.integers(per_segment))
-            found += bool(answer(_with_one(quiet, drifting, test).night(0)).is_alarm[test])
+            found += bool(answer(with_one(quiet, drifting, test).night(0)).is_alarm[test])
     return found / (worlds * SEGMENTS)
 
 
-def _with_one(quiet: Traffic, drifting: Traffic, test: int) -> Traffic:
+def with_one(quiet: Traffic, drifting: Traffic, test: int) -> Traffic:
     """Quiet traffic, one test apart."""
     mixed = Traffic(quiet.kind, quiet.profiles.copy(), quiet.n.copy(), quiet.positions)
     mixed.profiles[test], mixed.n[test] = drifting.profiles[test], drifting.n[test]
