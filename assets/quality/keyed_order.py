@@ -11,9 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_BYTES = 6
-"""48 bits: all of them are digits of a double, so that no number below 1 is rounded to 1."""
-
 
 def uniform(key: bytes, purpose: str, ids: Sequence[str]) -> NDArray[np.float64]:
     """A number from [0, 1) for each id, by BLAKE2b under `key` (16 to 64 bytes); independent between `purpose`s.
@@ -22,11 +19,13 @@ def uniform(key: bytes, purpose: str, ids: Sequence[str]) -> NDArray[np.float64]
     """
     if not 16 <= len(key) <= 64:
         raise ValueError(f"the key of a draw has {len(key)} bytes; give 16 to 64 random ones")
-    keyed = hashlib.blake2b(purpose.encode() + b"\0", digest_size=_BYTES, key=key)
-    numbers = np.empty(len(ids))
-    for place, name in enumerate(ids):
-        digest = keyed.copy()
-        digest.update(name.encode())
-        numbers[place] = int.from_bytes(digest.digest(), "big")
-    scaled: NDArray[np.float64] = numbers / 256**_BYTES
-    return scaled
+    keyed = hashlib.blake2b(purpose.encode() + b"\0", digest_size=8, key=key)
+
+    def digest(name: str) -> bytes:
+        of_name = keyed.copy()
+        of_name.update(name.encode())
+        return of_name.digest()
+
+    numbers = np.frombuffer(b"".join(map(digest, ids)), dtype=">u8")
+    # The digits of a double, and no more: none is rounded up to 1.
+    return (numbers >> np.uint64(11)).astype(np.float64) / 2.0**53

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quality_nights import Floats, calibrated, labelled, rated, world
 from scipy import stats
+from week_nights import segments, weeks
 
 from assets.quality.rates import Labels, correlation, estimate
 from assets.quality.sampling import draw
@@ -181,6 +182,18 @@ def test_labels_of_half_the_day_leave_less_doubt_than_of_a_hundredth() -> None:
     half = estimate(np.full(400, 0.5), plain(verdict, np.full(200, 0.5), 0.5))
     few = estimate(np.full(20_000, 0.5), plain(verdict, np.full(200, 0.5), 0.01))
     assert (half.high - half.low) / (few.high - few.low) == pytest.approx(np.sqrt(0.5), abs=0.02)
+
+
+def test_a_week_is_its_days_together_whatever_came_late_or_was_left_unlabelled() -> None:
+    found = weeks(3, 6)
+    assert found.covered >= 4 / 6
+    assert found.ratio < 1.02
+
+
+def test_a_segments_rate_needs_no_draw_of_its_own() -> None:
+    found = segments(4, 12)
+    assert found.covered >= 9 / 12
+    assert found.ratio < 0.95
 
 
 def test_a_correlation_needs_two_that_vary() -> None:
