@@ -78,11 +78,14 @@ class _Estimate:
 def estimate(scores: Floats, labels: Labels) -> Rate:
     """The rate among the responses whose scores are `scores` [response] (NaN: unscored); the labelled are among them.
 
-    Labels that are still missing are taken to be missing at random: people label in the queue's random order.
+    Labels that are still missing are taken to be missing at random: people label in the queue's random order. Raises
+    ValueError for more labels than responses: `scores` has to hold those of all, drawn or not.
     """
     drawn = np.isfinite(labels.inclusion_probability)
     known = drawn & np.isfinite(labels.verdict)
     n, n_scored = int(known.sum()), int(np.isfinite(scores).sum())
+    if n > len(scores):
+        raise ValueError(f"{n} labels of {len(scores)} responses; give the scores of all responses, NaN where there is none")
     if n == 0:
         return Rate(None, len(scores), n_scored, 0, None, None, None, None, None, "no_labels")
     # Where not all that was drawn is labelled, each was labelled with as much less probability.

@@ -79,6 +79,11 @@ def test_without_labels_there_is_no_rate() -> None:
     assert estimate(np.array([]), of_rows(nobody, np.array([], dtype=int))).method == "no_labels"
 
 
+def test_labels_of_other_responses_than_those_that_were_scored_are_refused() -> None:
+    with pytest.raises(ValueError, match="20 labels of 10 responses"):
+        estimate(np.full(10, 0.5), plain(np.zeros(20), np.full(20, 0.5)))
+
+
 def test_when_all_are_labelled_nothing_is_left_to_chance() -> None:
     night = calibrated(np.random.default_rng(1), 50, 0.3)
     found = rated(night, 200, "night", 0.5)
