@@ -252,7 +252,8 @@ def judged(incident: Incident, alarms: Sequence[Alarm]) -> Played:
 
 
 def _cause(alarm: Alarm, incidents: Sequence[Incident]) -> str | None:
-    for incident in filterfalse(_is_calm, incidents):
+    newest_first = sorted(filterfalse(_is_calm, incidents), key=lambda incident: incident.start, reverse=True)
+    for incident in newest_first:
         # Whatever is planted changes the traffic, which drift tests may say.
         if _overlaps(alarm, incident) and _is_one_of(alarm.rule, (*incident.found_by, *incident.may_wake, "drift")):
             return incident.name
