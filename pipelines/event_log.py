@@ -21,7 +21,7 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.event import listen
+from sqlalchemy.event import listens_for
 
 MAX_OPEN_RUNS = 2
 """Databases of runs that stay open beside the index: a night has one run at a time."""
@@ -55,7 +55,7 @@ class OpenEventLog(SqliteEventLogStorage):
                 self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}, pool_size=1
             )
             # The database waits for the disk when it folds its journal back, not at each event.
-            listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
+            listens_for(engine, "connect")(lambda connection, _: connection.execute("pragma synchronous = normal"))
         self._engines[shard] = engine
         runs = [name for name in self._engines if name != INDEX_SHARD_NAME]
         for oldest in runs[:-MAX_OPEN_RUNS]:

@@ -96,11 +96,11 @@ def failing_days(publisher: Publisher, contract: Contract, check: Check) -> dict
         open_days = [day for day, version in days.items() if held.get(day) != version]
         if not open_days:
             return {}
-        among = ", ".join(f"date '{day}'" for day in open_days)
         con = open_published(publisher.door)
         try:
-            where = f"day in ({among}) and ({check.failing})"
-            rows = con.execute(f"select day, count(*) from {contract.name} where {where} group by day order by day")
+            of_open_days = f"from {contract.name} where list_contains(cast($days as date[]), day)"
+            broken = f"select day, count(*) {of_open_days} and ({check.failing}) group by day order by day"
+            rows = con.execute(broken, {"days": open_days})
             failing = {str(day): int(count) for day, count in rows.fetchall()}
         finally:
             con.close()
