@@ -36,7 +36,7 @@ _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _DECIDES = ("*.json", "*.txt", "*.model")
 """What else decides on a vector: tokenizer, pooling, configuration."""
 _BATCH = 64
-_STORED_AT_ONCE = 1024
+_STORED_AT_ONCE = 256
 
 
 def cache_folder(state: Path) -> Path:
