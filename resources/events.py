@@ -6,7 +6,7 @@ The audit is chained besides, and has code of its own (audit.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -24,21 +24,25 @@ class ClosedDayError(ValueError):
     """An event would be filed under a day that retention has closed; says which."""
 
 
-def table_rows(store: Store, name: str) -> list[Row]:
-    """All rows of a small table as it is now, by the columns of its contract; times are UTC. No contract: no rows."""
-    return _rows_of(store, store.open(name)) if name in store.contracts else []
+def table_rows(store: Store, name: str, days: Collection[date] | None = None) -> list[Row]:
+    """All rows of a small table as it is now, or those of some days, by the columns of its contract; times are UTC.
+    No contract: no rows."""
+    return _rows_of(store, store.open(name), days) if name in store.contracts else []
 
 
-def append(store: Store, name: str, decide: Callable[[list[Row]], list[Row]]) -> list[Row]:
+def append(
+    store: Store, name: str, decide: Callable[[list[Row]], list[Row]], days: Collection[date] | None = None
+) -> list[Row]:
     """Append the rows that `decide` gives for those that are there, in one commit; the rows that this call appended.
 
-    Of rows with a key that is there already nothing is appended: what happened once is written once. Raises
-    ClosedDayError where a row belongs to a closed day, and nothing is appended then.
+    Of rows with a key that is there already nothing is appended: what happened once is written once. With `days`, only
+    the rows of these days are looked at: for tables with many rows, whose key says the day. Raises ClosedDayError where a
+    row belongs to a closed day, and ValueError where it belongs to none of `days`; nothing is appended then.
     """
     contract = store.contracts[name]
     while True:
         table = store.open(name)
-        there = _rows_of(store, table)
+        there = _rows_of(store, table, days)
         known = {_key(contract.key, row) for row in there}
         rows: dict[tuple[Any, ...], Row] = {}
         for row in decide(there):
@@ -46,6 +50,8 @@ def append(store: Store, name: str, decide: Callable[[list[Row]], list[Row]]) ->
                 rows.setdefault(key, row)
         if not rows:
             return []
+        if days is not None and (strange := {row["day"] for row in rows.values()} - set(days)):
+            raise ValueError(f"{name}: a row is of {min(strange)}, a day that was not looked at")
         if closed := sorted({row["day"] for row in rows.values()} & closed_days_of(store, name)):
             raise ClosedDayError(f"{name}: retention has closed {closed[0]}; nothing is added to it")
         content = pa.Table.from_pylist(list(rows.values()), schema=arrow_schema(contract)).to_reader()
@@ -64,10 +70,11 @@ def closed_days_of(store: Store, name: str) -> set[date]:
     return set(log.closed)
 
 
-def _rows_of(store: Store, table: Table) -> list[Row]:
+def _rows_of(store: Store, table: Table, days: Collection[date] | None) -> list[Row]:
     contract = table.contract
     names = [c.name for c in contract.columns]
-    select = f"select {', '.join(names)} from ({scan(contract, [f.path for f in table.files()])}) order by all"
+    paths = [f.path for f in table.files() if days is None or f.day in days]
+    select = f"select {', '.join(names)} from ({scan(contract, paths)}) order by all"
     return [dict(zip(names, row, strict=True)) for row in store.rows(select)]
 
 

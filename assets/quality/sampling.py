@@ -54,7 +54,14 @@ class Draw:
     cell: Ints
 
 
-def draw(responses: Responses, budget: int, key: bytes, name: str, rho: float | None = None) -> Draw:
+def draw(
+    responses: Responses,
+    budget: int,
+    key: bytes,
+    name: str,
+    rho: float | None = None,
+    doubled_share: float = DOUBLED_SHARE,
+) -> Draw:
     """Draw exactly min(`budget`, rows) responses, each with its inclusion probability.
 
     `name` tells this draw from all others under the key, such as "2026-11-20 first": the same name, key and responses give
@@ -94,7 +101,7 @@ def draw(responses: Responses, budget: int, key: bytes, name: str, rho: float | 
     is_random, is_doubled = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     is_random[drawn] = uniform(key, f"{name}/random", drawn_ids) < smallest / p[drawn]
     shuffled = drawn[np.lexsort((np.array(drawn_ids), uniform(key, f"{name}/doubled", drawn_ids)))]
-    is_doubled[shuffled[: round(DOUBLED_SHARE * len(drawn))]] = True
+    is_doubled[shuffled[: round(doubled_share * len(drawn))]] = True
     return Draw(p, is_drawn, is_random, smallest, is_doubled, cell)
 
 
@@ -113,12 +120,18 @@ def systematic(p: Floats, start: float) -> Bools:
 
 
 def supplement(
-    responses: Responses, drawn_from: Collection[str], budget: int, key: bytes, name: str, rho: float | None = None
+    responses: Responses,
+    drawn_from: Collection[str],
+    budget: int,
+    key: bytes,
+    name: str,
+    rho: float | None = None,
+    doubled_share: float = DOUBLED_SHARE,
 ) -> tuple[Ints, Draw]:
     """The draw of those that came after an earlier one was frozen: which rows they are, and their own draw.
 
     `drawn_from` are the ids of the earlier draw's population, `budget` its budget: the late ones are drawn at the same rate,
-    at least one. Only they are drawn from, so that no probability that was given ever changes.
+    at least one and at most the budget. Only they are drawn from, so that no probability that was given ever changes.
     """
     earlier = set(drawn_from)
     late = np.array([row for row, request in enumerate(responses.request_id) if request not in earlier], dtype=np.int64)
@@ -126,4 +139,4 @@ def supplement(
     chosen = Responses(
         [responses.request_id[row] for row in late], responses.score[late], responses.stratum[late], responses.risk[late]
     )
-    return late, draw(chosen, max(round(share * len(late)), 1) if budget else 0, key, name, rho)
+    return late, draw(chosen, min(max(round(share * len(late)), 1), budget), key, name, rho, doubled_share)

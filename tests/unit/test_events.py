@@ -80,3 +80,13 @@ def test_a_closed_day_takes_no_event_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(ClosedDayError, match="retention has closed 2026-11-09"):
         append(store, DEPLOYMENTS, lambda there: [stated(1), stated(2, day=date(2026, 11, 10))])
     assert table_rows(store, DEPLOYMENTS) == []
+
+
+def test_a_row_of_a_day_that_was_not_looked_at_is_refused(tmp_path: Path) -> None:
+    store = AlertHouse(tmp_path).store
+    append(store, DEPLOYMENTS, lambda there: [stated(1)])
+    other = date(2026, 11, 8)
+    assert append(store, DEPLOYMENTS, lambda there: [stated(2, day=other)] if not there else [], days={other})
+    with pytest.raises(ValueError, match="2026-11-09, a day that was not looked at"):
+        append(store, DEPLOYMENTS, lambda there: [stated(3)], days={other})
+    assert [row["change"] for row in table_rows(store, DEPLOYMENTS, {DAY})] == [1]

@@ -1,0 +1,84 @@
+"""A house whose words are kept and whose answers people judge. As a program: one pass of its desk, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from house import request, selected
+from retention_house import RetentionHouse
+
+from pipelines.clock import WallClock
+from pipelines.label_desk import DRAWS, FRAME, QUEUE, LabelDesk
+from resources.contracts import SEEDS
+from resources.events import Row, table_rows
+from resources.labelling_seed import LABELLING_FILE
+
+TABLES = ("logs.requests", "logs.feedback", "service.safety_events")
+DAY = date(2026, 11, 9)
+
+
+class LabelHouse(RetentionHouse):
+    """At 03:00 UTC of 2026-11-10; `declare` changes what labelling.yml says, 20 labels a night otherwise."""
+
+    def __init__(self, root: Path, now: str = "2026-11-10T03:00:00"):
+        contracts = {name: c for name, c in selected(*TABLES).items() if name != "quality.scores"}
+        super().__init__(root, contracts, now)
+        self.seeds = root / "seeds"
+        if not self.seeds.exists():
+            self.declare()
+
+    def declare(self, **changes: Any) -> None:
+        """Write labelling.yml: the shipped one with 20 labels a night, and these changes."""
+        raw = yaml.safe_load((SEEDS / LABELLING_FILE).read_text(encoding="utf-8"))
+        self.seeds.mkdir(parents=True, exist_ok=True)
+        told = yaml.safe_dump({**raw, "labels_per_night": 20, **changes}, sort_keys=False)
+        (self.seeds / LABELLING_FILE).write_text(told, encoding="utf-8")
+
+    @property
+    def clock(self) -> WallClock:
+        return WallClock(fixed_now=self.now.isoformat(), settle_seconds=0.0)
+
+    def desk(self) -> LabelDesk:
+        return LabelDesk(self.store, self.seeds, self.clock)
+
+    def take(self, name: str, records: list[dict[str, Any]]) -> None:
+        """Deliver, land and compute."""
+        self.deliver(name, records)
+        self.land()
+        self.compute()
+
+    def frame(self, day: date = DAY) -> list[Row]:
+        return table_rows(self.store, FRAME, {day})
+
+    def queue(self, day: date = DAY) -> list[Row]:
+        """In the order in which people are asked."""
+        rows = table_rows(self.store, QUEUE, {day})
+        return sorted(rows, key=lambda row: (row["draw"] or 99, row["place"]))
+
+    def draws(self, day: date = DAY) -> list[Row]:
+        return table_rows(self.store, DRAWS, {day})
+
+    def reasons(self) -> Mapping[str, int]:
+        return Counter(row["reason"] for row in self.queue())
+
+
+def answered(name: str, hour: int = 10, day: str = "2026-11-09", **more: Any) -> dict[str, Any]:
+    """A request with a question and an answer."""
+    words = {"prompt_text": f"question of {name}", "output_text": f"answer to {name}"}
+    return request(name, f"{day}T{hour:02}:00:00Z", **{**words, **more})
+
+
+def traffic(count: int, prefix: str = "r", **more: Any) -> list[dict[str, Any]]:
+    """So many answered requests of three features."""
+    features = ("chat", "search", "mail")
+    return [answered(f"{prefix}{n:03}", feature=features[n % 3], user_id=f"user-{n}", **more) for n in range(count)]
+
+
+if __name__ == "__main__":
+    LabelHouse(Path(sys.argv[1])).desk().work()
