@@ -365,6 +365,14 @@ undeclared as (
     group by feature, kind, first_seen_day
 ),
 
+-- A release by itself is no news: of a version that nobody declared, drift.config tells.
+more_than_a_version as (
+    select change_id
+    from drift.changes
+    where metric not in ('prompt_version', 'index_version', 'embedder_version')
+    group by change_id
+),
+
 -- drift.changes has put the verdicts together: the first of each change names it, and its evidence shows the others.
 drifting as (
     select
@@ -388,7 +396,7 @@ drifting as (
         'drift.changes where ' || sql_equals('day', cast(cast($day as date) as string))
         || ' and ' || sql_equals('change_id', change_id) || ' order by place' as shown
     from drift.changes
-    where place = 1
+    where place = 1 and change_id in (select change_id from more_than_a_version)
     union all
     select
         'drift.provider' as rule,

@@ -2,14 +2,12 @@
 
 The whole (`make proof`) plays 60 calm nights under all rules, the service plan and the drift plan at three sizes, and writes
 docs/proofs/game_day.md. NOCTURNE_PROOF_NIGHTS, NOCTURNE_PROOF_REQUESTS, NOCTURNE_PROOF_SEED: how long, how much traffic a
-day, which. NOCTURNE_PROOF_KEPT: a folder that keeps each world's result, so that a proof that was stopped goes on with the
-next world.
+day, which.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -38,7 +36,6 @@ FIRST_DAY = date(2026, 6, 1)
 NIGHTS = int(os.environ.get("NOCTURNE_PROOF_NIGHTS", "60"))
 REQUESTS = int(os.environ.get("NOCTURNE_PROOF_REQUESTS", "2000"))
 SEED = int(os.environ.get("NOCTURNE_PROOF_SEED", "11"))
-KEPT = os.environ.get("NOCTURNE_PROOF_KEPT")
 DRIFT_NIGHTS = 5 * DRIFTS_APART
 """So many that each kind of drift comes once."""
 RESULT = REPO / "docs" / "proofs" / "game_day.md"
@@ -121,16 +118,9 @@ def test_sixty_calm_nights_wake_nobody_and_most_large_incidents_and_drifts_are_f
 
 
 def once(name: str, folder: Path, make: Callable[[Path], GameDay]) -> GameDay:
-    """What `make` returns; from the folder of kept results where an earlier run has been through it."""
-    kept = Path(KEPT) / f"{name}-{NIGHTS}-{REQUESTS}-{SEED}.pickle" if KEPT else None
-    if kept and kept.exists():
-        game: GameDay = pickle.loads(kept.read_bytes())
-        return game
+    """What `make` returns; its folder is removed, and what was found is told at once: the whole takes an hour."""
     game = make(folder / name)
     shutil.rmtree(folder / name)
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(pickle.dumps(game))
     found = [(played.incident.name, played.found_by, played.night) for played in game.incidents]
     print(f"{name}: {len(game.false_alarms)} false alarms; {found}")
     return game
