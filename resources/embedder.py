@@ -116,11 +116,6 @@ class Embedder:
                     progress(start + len(some), len(new))
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, self.dimensions), np.float32)
 
-    def forget(self, texts: Iterable[str]) -> int:
-        """Take texts out of the cache; how many were there."""
-        with self._stored() as stored:
-            return stored.delete([_key(text) for text in texts])
-
     @property
     def dimensions(self) -> int:
         """Length of a vector."""
