@@ -159,7 +159,7 @@ def page(proof: Proof, seconds: float) -> str:
         "## A worthless score",
         "",
         f"{NIGHTS // 5:,} nights each. Goal: at most 1.02 times the classical width, within two standard errors. First as",
-        "the draw knows it, plain; then with a score that was good until yesterday and steers the draw. There no goal is set",
+        "the draw knows it, plain; then with a score that was good until yesterday and steers the draw. There is no goal",
         "where most nights are exact: those intervals see the random part alone, which is small in such a draw.",
         "",
         *table(proof.unsteered),
