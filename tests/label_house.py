@@ -1,7 +1,10 @@
-"""A house whose words are kept and whose answers people judge. As a program: one pass of its desk, in a process of its own."""
+"""A house whose words are kept and whose answers people judge. As a program: one pass of its desk, in its own process."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
 from pipelines.label_desk import DRAWS, FRAME, QUEUE, LabelDesk
+from pipelines.label_inbox import IMPORTS, LABELS, QUARANTINE, Imported, LabelInbox
 from resources.contracts import SEEDS
 from resources.events import Row, table_rows
 from resources.labelling_seed import LABELLING_FILE
@@ -64,6 +68,40 @@ class LabelHouse(RetentionHouse):
     def draws(self, day: date = DAY) -> list[Row]:
         return table_rows(self.store, DRAWS, {day})
 
+    def inbox(self) -> LabelInbox:
+        return LabelInbox(self.store, self.seeds, self.clock)
+
+    def drop(self, name: str, content: str | bytes | list[Any]) -> Path:
+        """Put a file into the inbox: as it stands, or a list as JSON lines, CSV or JSON by the name's ending."""
+        if isinstance(content, list):
+            if name.endswith(".csv"):
+                columns = list(dict.fromkeys(key for row in content for key in row))
+                out = io.StringIO()
+                writer = csv.DictWriter(out, columns)
+                writer.writeheader()
+                writer.writerows(content)
+                content = out.getvalue()
+            else:
+                content = json.dumps(content) if name.endswith(".json") else "".join(json.dumps(r) + "\n" for r in content)
+        path = self.inbox().folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def read_labels(self) -> list[Imported]:
+        return self.inbox().work()
+
+    def labels(self) -> list[Row]:
+        order = ("request_id", "annotator", "labelled_at")
+        return sorted(table_rows(self.store, LABELS), key=lambda row: [row[name] for name in order])
+
+    def imports(self) -> list[Row]:
+        return table_rows(self.store, IMPORTS)
+
+    def refused(self) -> list[tuple[int, str]]:
+        """(line, reason) of what could not be taken."""
+        return sorted((row["line_number"], row["reason"]) for row in table_rows(self.store, QUARANTINE))
+
     def reasons(self) -> Mapping[str, int]:
         return Counter(row["reason"] for row in self.queue())
 
@@ -80,5 +118,11 @@ def traffic(count: int, prefix: str = "r", **more: Any) -> list[dict[str, Any]]:
     return [answered(f"{prefix}{n:03}", feature=features[n % 3], user_id=f"user-{n}", **more) for n in range(count)]
 
 
+def label(request_id: str, annotator: str = "ana", at: str = "2026-11-10T02:00:00Z", **said: Any) -> dict[str, Any]:
+    """A line of a label file: hallucinated, unless it says otherwise."""
+    return {"request_id": request_id, "annotator": annotator, "labelled_at": at, **({"hallucinated": "yes"} | said)}
+
+
 if __name__ == "__main__":
-    LabelHouse(Path(sys.argv[1])).desk().work()
+    house = LabelHouse(Path(sys.argv[1]))
+    print(house.desk().work() if sys.argv[2] == "draw" else house.read_labels())

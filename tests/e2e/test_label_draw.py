@@ -1,4 +1,4 @@
-"""Which answers people are asked about, over real landed traffic: frozen, counted, and the same however often it is asked."""
+"""Which answers people are asked about, over landed traffic: frozen, counted, and the same however often one asks."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_day_older_than_the_look_back_is_not_asked_about(house: LabelHouse) ->
 def test_a_pass_that_is_killed_ends_as_if_it_had_not_been(house: LabelHouse, tmp_path: Path, place: str) -> None:
     house.take("a.jsonl", traffic(60))
     environment = {**os.environ, "NOCTURNE_FAILPOINT": place, "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'tests'}"}
-    worker = [sys.executable, "-W", "ignore", str(REPO / "tests" / "label_house.py"), str(house.root)]
+    worker = [sys.executable, "-W", "ignore", str(REPO / "tests" / "label_house.py"), str(house.root), "draw"]
     done = subprocess.run(worker, env=environment, cwd=REPO, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     frozen = house.frame()
