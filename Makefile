@@ -39,6 +39,10 @@ check: setup ## lint, layers and types
 bench: setup ## claims about speed, against named baselines
 	@$(PY) -W ignore -m benchmarks.nightly $(ARGS)
 
+bench-drift: setup ## drift tests beside Evidently, which has .venv/bench for itself (benchmarks/README.md)
+	@test -x .venv/bench/bin/evidently || { $(PY) -m venv .venv/bench && grep -v '^pandas==' constraints.txt > .venv/bench/constraints.txt && .venv/bench/bin/pip install -qq -c .venv/bench/constraints.txt evidently==0.7.23 pandas==2.3.3; }
+	@$(PY) -W ignore -m benchmarks.drift $(ARGS)
+
 rotate-key: setup ## make pseudonyms with a new key from now on; earlier ones stay for look-ups (docs/keys.md)
 	@$(PY) -W ignore -m pipelines.rotate_key
 
@@ -84,4 +88,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe deployment nightly dev test proof check rotate-key check-source bench audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
