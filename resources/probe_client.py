@@ -185,11 +185,11 @@ class ProbeClient:
         if not isinstance(content, str):
             if not is_refusal and finish_reason != "content_filter":
                 return None
-            content = refusal if is_refusal else ""
+            content = refusal if isinstance(refusal, str) else ""
         raw_usage = answer.get("usage")
         usage: Mapping[str, Any] = raw_usage if isinstance(raw_usage, dict) else {}
         return Reply(
-            text=content,
+            text=_readable(content),
             finish_reason=finish_reason,
             says_refused=is_refusal or finish_reason == "content_filter",
             model=self._name(answer.get("model")),
@@ -202,8 +202,13 @@ class ProbeClient:
         """A name that the server gave; a server that echoes the key does not put it into a table."""
         if not isinstance(value, str) or not value:
             return None
-        text = value.encode("utf-8", "replace").decode("utf-8")
+        text = _readable(value)
         return (text.replace(self._key, "(key)") if self._key else text)[:LONGEST_NAME]
+
+
+def _readable(text: str) -> str:
+    """JSON can escape half a character (a lone surrogate), which no encoding has; it becomes `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(value: Any) -> int | None:

@@ -59,12 +59,12 @@ def provider(certificate: Path | None = None) -> Iterator[Provider]:
 
         def act(self, act: Any, body: dict[str, Any]) -> None:
             if act == "hang":
-                time.sleep(1.5)
+                time.sleep(6)
             elif act == "drip":
                 self.send_response(200)
                 self.send_header("Content-Length", "1000")
                 self.end_headers()
-                for _ in range(30):
+                for _ in range(120):
                     self.wfile.write(b" ")
                     self.wfile.flush()
                     time.sleep(0.05)

@@ -6,6 +6,8 @@ Here belong pure questions about one answer. What is compared over the nights is
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,13 +57,15 @@ def parse_expectations(where: str, raw: Mapping[str, Any]) -> Expectations:
             raise ExpectationError(f"{where}: regex {pattern!r} is not RE2 (no look-around, no back-references)") from error
     for key in ("numeric", "tolerance"):
         value = raw.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and not _is_number(value):
             raise ExpectationError(f"{where}: {key} is a number, not {value!r}")
     if "tolerance" in raw and ("numeric" not in raw or raw["tolerance"] < 0):
         raise ExpectationError(f"{where}: tolerance says how far off `numeric` may be; it is 0 or more")
     keys, refuses, longest = raw.get("json"), raw.get("refuses"), raw.get("max_characters")
     if keys is not None and not (isinstance(keys, dict) and keys and all(isinstance(key, str) for key in keys)):
         raise ExpectationError(f"{where}: json is a mapping of keys to their values, null where any will do")
+    if (strange := _not_of_json(keys)) is not None:
+        raise ExpectationError(f"{where}: json has {strange}, which no JSON has, so no answer could meet it; quote it")
     if not isinstance(refuses, bool | None):
         raise ExpectationError(f"{where}: refuses is true or false")
     if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int) or longest < 1):
@@ -127,6 +131,23 @@ def _is_such_json(text: str, keys: Mapping[str, Any]) -> bool:
     if not isinstance(answer, dict):
         return False
     return all(key in answer and (value is None or _equal(answer[key], value)) for key, value in keys.items())
+
+
+def _not_of_json(value: Any) -> str | None:
+    """What YAML reads and JSON does not know, within an expected value: an unquoted date, `.nan`, a key that is no text."""
+    if isinstance(value, dict):
+        keys = (f"the key {key!r}" for key in value if not isinstance(key, str))
+        return next(keys, None) or _not_of_json(list(value.values()))
+    if isinstance(value, list):
+        return next((strange for strange in map(_not_of_json, value) if strange), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return None if isinstance(value, str | int | float | None) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    """One that a float holds: neither `.inf` nor `.nan`, nor one of hundreds of digits."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _equal(found: Any, wanted: Any) -> bool:

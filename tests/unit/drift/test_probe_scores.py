@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -78,9 +79,14 @@ def test_an_answer_declines_in_its_first_words(text: str, says_so: bool, expecte
         ({"regex": "(?=a)"}, r"is not RE2 \(no look-around"),
         ({"numeric": "3"}, "numeric is a number, not '3'"),
         ({"numeric": True}, "numeric is a number"),
+        ({"numeric": float("nan")}, "numeric is a number, not nan"),
+        ({"numeric": 10**400}, "numeric is a number"),
         ({"tolerance": 1}, "tolerance says how far off"),
         ({"numeric": 1, "tolerance": -1}, "it is 0 or more"),
         ({"json": ["a"]}, "json is a mapping of keys"),
+        ({"json": {"on": date(2026, 11, 20)}}, "json has 2026-11-20, which no JSON has"),
+        ({"json": {"a": [{"b": float("inf")}]}}, "json has inf"),
+        ({"json": {"a": {2: "x", "b": "y"}}}, "json has the key 2"),
         ({"refuses": "yes"}, "refuses is true or false"),
         ({"max_characters": 0}, "a whole number from 1, not 0"),
     ],
