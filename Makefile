@@ -71,6 +71,12 @@ incident: setup ## write down what happens to an incident: ARGS="open --alert 5c
 probe: setup ## ask the golden prompts of tonight that are not asked yet (seeds/probes.yml; ARGS=--check asks nothing)
 	@$(PY) -W ignore -m pipelines.probe $(ARGS)
 
+label-queue: setup ## draw the responses that people are asked to judge, and write their files (docs/labelling.md)
+	@$(PY) -W ignore -m pipelines.label queue
+
+import-labels: setup ## take what people said: files in the home's labelling/inbox
+	@$(PY) -W ignore -m pipelines.label import
+
 deployment: setup ## state a deployment: ARGS="start v13 --what 'shorter answers' --minutes 30", "finish v13", "list"
 	@$(PY) -W ignore -m pipelines.deployment $(ARGS)
 
@@ -88,4 +94,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe label-queue import-labels deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

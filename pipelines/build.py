@@ -17,6 +17,7 @@ from assets.tables import table_asset
 from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
 from pipelines.clock import WallClock
 from pipelines.jobs import jobs
+from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
 from pipelines.maintain import maintain
 from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
 from pipelines.progress import progress
@@ -73,11 +74,13 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             published_asset(promised),
             alerts_asset(promised),
             probes_asset(promised),
+            labels_asset(promised),
+            label_queue_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), alerts_job(), probe_job(), maintain, retain],
+        jobs=[*run_jobs.values(), alerts_job(), probe_job(), *label_jobs(), maintain, retain],
         schedules=[nightly_schedule(), probe_schedule(), maintenance_schedule()],
-        sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), validation_sensor(promised)],
+        sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), *label_sensors(), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
         resources={"embedder": EmbedderResource(), **(resources or build_resources(Settings.from_environment()))},
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.

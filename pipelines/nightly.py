@@ -34,6 +34,9 @@ from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
+from pipelines.label_desk import LabelDesk
+from pipelines.label_inbox import LabelInbox
+from pipelines.label_runs import ASK, IMPORT, pending
 from pipelines.planner import Plan, make_plan
 from pipelines.probe_desk import ProbeDesk
 from pipelines.probe_runs import PROBE
@@ -45,6 +48,7 @@ from resources.calendar import CalendarError
 from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError
+from resources.labelling_seed import LabellingSeedError
 from resources.landing_area import LandingError
 from resources.notify_seed import NotifyError
 from resources.probe_seed import ProbeSeedError
@@ -63,8 +67,9 @@ SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
-    CalendarError, CaptureError, ContractError, DeploymentError, KeyringError, LandingError, NotifyError, PriceSeedError,
-    ProbeSeedError, RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError,
+    CalendarError, CaptureError, ContractError, DeploymentError, KeyringError, LabellingSeedError, LandingError, NotifyError,
+    PriceSeedError, ProbeSeedError, RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError,
+    TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -110,6 +115,7 @@ class NightRun:
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
         ProbeDesk.of(self.warehouse, self.clock).read_seed()
+        LabelDesk.of(self.warehouse, self.clock).read_seed()
         AlertDesk.of(self.warehouse, self.clock).read_seeds(read_service_seeds(self.warehouse.seeds))
 
     def run(self, instance: dg.DagsterInstance) -> Night:
@@ -121,7 +127,9 @@ class NightRun:
         self._wait_until_settled()
         self._land(instance)
         self._probe(instance)
+        self._read_labels(instance)
         self._compute(instance, runs)
+        self._ask_for_labels(instance, runs)
         self._publish(instance)
         self._alert(instance)
         manifest = self.warehouse.publisher().manifest()
@@ -143,7 +151,8 @@ class NightRun:
 
     def _versions(self) -> dict[str, int]:
         store = self.warehouse.store()
-        return {c.name: store.newest(c.name).version for c in store.contracts.values() if c.kind not in ("view", "projection")}
+        stored = [name for name, c in store.contracts.items() if c.kind not in ("view", "projection")]
+        return {name: store.newest(name).version for name in stored}
 
     def _wait_until_settled(self) -> None:
         moving = [path for path in self.warehouse.landing().waiting() if not self.clock.is_settled(path)]
@@ -172,6 +181,21 @@ class NightRun:
             self._execute(PROBE, instance, {})
             self.night.seconds["probe"] = time.perf_counter() - started
 
+    def _read_labels(self, instance: dg.DagsterInstance) -> None:
+        """Take what people said before it is computed with."""
+        if LabelInbox.of(self.warehouse, self.clock).pending():
+            Runs(instance, IMPORT).bury_the_dead()
+            self.say("reading labels")
+            self._execute(IMPORT, instance, {})
+
+    def _ask_for_labels(self, instance: dg.DagsterInstance, runs: Runs) -> None:
+        """Draw from days that have their scores, and compute what reads the draw."""
+        if (inputs := pending(self.warehouse, self.clock)) is not None:
+            Runs(instance, ASK).bury_the_dead()
+            self.say("drawing responses to label")
+            self._execute(ASK, instance, {DIGEST_TAG: inputs})
+            self._compute(instance, runs)
+
     def _compute(self, instance: dg.DagsterInstance, runs: Runs) -> None:
         started = time.perf_counter()
         store, due = self.warehouse.store(), self.clock.last_due_day()
@@ -187,7 +211,7 @@ class NightRun:
                 self._execute(COMPUTE, instance, days.tags)
         else:
             self.night.plan = make_plan(store, due, runs)
-        self.night.seconds["compute"] = time.perf_counter() - started
+        self.night.seconds["compute"] = self.night.seconds.get("compute", 0.0) + time.perf_counter() - started
 
     def _publish(self, instance: dg.DagsterInstance) -> None:
         started = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -18,12 +19,13 @@ from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
 from pipelines.label_desk import DRAWS, FRAME, QUEUE, LabelDesk
+from pipelines.label_export import LabelExport
 from pipelines.label_inbox import IMPORTS, LABELS, QUARANTINE, Imported, LabelInbox
 from resources.contracts import SEEDS
 from resources.events import Row, table_rows
 from resources.labelling_seed import LABELLING_FILE
 
-TABLES = ("logs.requests", "logs.feedback", "service.safety_events")
+TABLES = ("logs.requests", "logs.feedback", "logs.retrievals", "logs.tool_calls", "service.safety_events")
 DAY = date(2026, 11, 9)
 
 
@@ -43,6 +45,7 @@ class LabelHouse(RetentionHouse):
         self.seeds.mkdir(parents=True, exist_ok=True)
         told = yaml.safe_dump({**raw, "labels_per_night": 20, **changes}, sort_keys=False)
         (self.seeds / LABELLING_FILE).write_text(told, encoding="utf-8")
+        shutil.copy(SEEDS / "retention.yml", self.seeds)
 
     @property
     def clock(self) -> WallClock:
@@ -67,6 +70,9 @@ class LabelHouse(RetentionHouse):
 
     def draws(self, day: date = DAY) -> list[Row]:
         return table_rows(self.store, DRAWS, {day})
+
+    def export(self) -> LabelExport:
+        return LabelExport(self.store, self.seeds, self.clock)
 
     def inbox(self) -> LabelInbox:
         return LabelInbox(self.store, self.seeds, self.clock)
@@ -125,4 +131,5 @@ def label(request_id: str, annotator: str = "ana", at: str = "2026-11-10T02:00:0
 
 if __name__ == "__main__":
     house = LabelHouse(Path(sys.argv[1]))
-    print(house.desk().work() if sys.argv[2] == "draw" else house.read_labels())
+    acts = {"draw": house.desk().work, "import": house.read_labels, "export": house.export().work}
+    print(acts[sys.argv[2]]())

@@ -60,12 +60,12 @@ def read_label_file(content: bytes, suffix: str) -> LabelFile:
 
 def unescaped(cell: str) -> str:
     """A cell as it was before export put an apostrophe before what a spreadsheet would take for a formula."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA else cell
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def escaped(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; `unescaped` gives it back."""
-    return f"'{cell}" if cell.startswith(_FORMULA) or unescaped(cell) != cell else cell
+    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def _refused(reason: str, expected: str) -> LabelFile:

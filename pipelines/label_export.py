@@ -1,0 +1,193 @@
+"""The queue as files below $NOCTURNE_HOME/labelling/queue: one folder a draw, written once, for its owner alone.
+
+Words are read from logs.texts when a folder is written, and leave with them: a folder of a day whose words retention has
+removed is removed, too. How a task is spelled is assets/quality/label_export.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from assets.quality.label_export import Asked, Task, argilla, json_lines, label_studio, label_studio_config, spreadsheet
+from pipelines.label_desk import QUEUE, TEXTS
+from resources.clock import Clock
+from resources.durable import sync_path, write_atomically
+from resources.events import closed_days_of, table_rows
+from resources.failpoints import failpoint
+from resources.labelling_seed import LABELLING_FILE, load_labelling
+from resources.retention import RETENTION_FILE, load_policy
+from resources.store import Store
+from resources.warehouse import define_inputs, scan
+from resources.warehouse_resource import WarehouseResource
+
+Row = dict[str, Any]
+CONFIG = "label_studio_config.xml"
+_WORDS = """
+with wanted as (
+    select r.request_id, r.feature, r.file_id, r.record_number, r.may_label
+    from logs.requests as r
+    where r.day = $day and list_contains($ids, r.request_id)
+),
+given as (
+    select w.request_id, t.part, t.text, 0 as rank, t.may_label
+    from wanted as w
+    inner join logs.texts as t on t.file_id = w.file_id and t.record_number = w.record_number
+    where t.record_kind = 'request'
+    union all
+    select w.request_id, t.part, t.text, v.document_rank as rank, t.may_label
+    from wanted as w
+    inner join logs.retrievals as v on v.request_id = w.request_id
+    inner join logs.texts as t on t.file_id = v.file_id and t.record_number = v.record_number
+    where t.part = 'document'
+    union all
+    select w.request_id, t.part, t.text, c.record_number as rank, t.may_label
+    from wanted as w
+    inner join logs.tool_calls as c on c.request_id = w.request_id
+    inner join logs.texts as t on t.file_id = c.file_id and t.record_number = c.record_number
+    where t.part = 'result'
+)
+select w.request_id, w.feature, coalesce(w.may_label, true) as may_label, g.part, g.text
+from wanted as w
+left join given as g on g.request_id = w.request_id and coalesce(g.may_label, true)
+order by w.request_id, g.part, g.rank nulls last, g.text
+"""
+
+
+@dataclass
+class Exported:
+    """What a pass wrote. `gone`: asked about, but its words are not kept any more; `forbidden`: its data-use flag has
+    changed since it was drawn."""
+
+    tasks: Counter[str] = field(default_factory=Counter)
+    gone: int = 0
+    forbidden: int = 0
+    removed: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"{sum(self.tasks.values())} responses exported to {len(self.tasks)} folders"]
+        parts += [f"{self.gone} without their words, which are not kept any more"] if self.gone else []
+        parts += [f"{self.forbidden} that may not be labelled any more"] if self.forbidden else []
+        parts += [f"{self.removed} old folders and files removed"] if self.removed else []
+        return ", ".join(parts)
+
+
+class LabelExport:
+    """The exported queue of one warehouse."""
+
+    def __init__(self, store: Store, seeds: Path, clock: Clock):
+        self.store = store
+        self.seeds = seeds
+        self.clock = clock
+        self.folder = store.state / "labelling" / "queue"
+        self.imported = store.state / "labelling" / "imported"
+
+    @classmethod
+    def of(cls, warehouse: WarehouseResource, clock: Clock) -> LabelExport:
+        """The export of a warehouse."""
+        return cls(warehouse.store(), warehouse.seeds, clock)
+
+    def batches(self) -> dict[str, list[Row]]:
+        """The queue by the name of its folder: a draw of a day, or the day's targeted ones of a night, in their order."""
+        closed, found = closed_days_of(self.store, TEXTS), dict[str, list[Row]]()
+        rows = [row for row in table_rows(self.store, QUEUE) if row["day"] not in closed]
+        for row in sorted(rows, key=lambda row: (row["day"], row["place"], row["request_id"])):
+            name = f"draw-{row['draw']}" if row["draw"] else f"targeted-{row['drawn_at'].date()}"
+            found.setdefault(f"{row['day']}-{name}", []).append(row)
+        return found
+
+    def pending(self) -> list[str]:
+        """Folders that are not written yet."""
+        return [name for name in self.batches() if not (self.folder / name).exists()]
+
+    def work(self) -> Exported:
+        """Write the folders that are missing, and remove what is too old. Twice is once. Raises LabellingSeedError."""
+        seed, done = load_labelling(self.seeds / LABELLING_FILE), Exported()
+        asked = Asked(seed.verdicts, seed.severities, seed.root_causes)
+        done.removed = self._remove_old()
+        batches = self.batches()
+        for name in self.pending():
+            tasks = self._tasks(batches[name], done)
+            second = {row["request_id"] for row in batches[name] if row["needs_second_label"]}
+            self._write(name, {"first": tasks, "second": [t for t in tasks if t.request_id in second]}, asked)
+            done.tasks[name] = len(tasks)
+        return done
+
+    def _tasks(self, rows: list[Row], done: Exported) -> list[Task]:
+        words = self._words(rows[0]["day"], [row["request_id"] for row in rows])
+        tasks = []
+        for row in rows:
+            found = words.get(row["request_id"])
+            if found is not None and not found["may_label"]:
+                done.forbidden += 1
+            elif found is None or "output" not in found["texts"]:
+                done.gone += 1
+            else:
+                tasks.append(_task(row, found))
+        return tasks
+
+    def _words(self, day: date, ids: list[str]) -> dict[str, Row]:
+        """By request id: its feature, whether it may be labelled, and its texts by part."""
+        near = {day + timedelta(days=n) for n in (-1, 0, 1)}
+        names = (TEXTS, "logs.requests", "logs.retrievals", "logs.tool_calls")
+        views = {
+            name: scan(self.store.contracts[name], [f.path for f in self.store.newest(name).files() if f.day in near])
+            for name in names
+        }
+        found: dict[str, Row] = {}
+        with self.store.connection() as con:
+            define_inputs(con, views)
+            for request_id, feature, may_label, part, text in con.execute(_WORDS, {"day": day, "ids": ids}).fetchall():
+                known = found.setdefault(request_id, {"feature": feature, "may_label": may_label, "texts": {}})
+                if part is not None:
+                    known["texts"].setdefault(part, []).append(text)
+        return found
+
+    def _write(self, name: str, copies: dict[str, list[Task]], asked: Asked) -> None:
+        """A folder that is there whole or not at all."""
+        for folder in (self.folder.parent, self.folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = self.folder / f".{name}"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(mode=0o700)
+        for copy, tasks in copies.items():
+            for ending, spell in _FORMATS.items():
+                write_atomically(beside / f"{copy}{ending}", spell(tasks), mode=0o600)
+        write_atomically(beside / CONFIG, label_studio_config(asked), mode=0o600)
+        failpoint("label.exported")
+        os.replace(beside, self.folder / name)
+        sync_path(self.folder)
+
+    def _remove_old(self) -> int:
+        """Folders of days whose words are gone, and label files that were read as long ago as words are kept."""
+        closed = {str(day) for day in closed_days_of(self.store, TEXTS)}
+        old = [path for path in _entries(self.folder) if path.name.lstrip(".")[:10] in closed]
+        for path in old:
+            shutil.rmtree(path)
+        policy = load_policy(self.seeds / RETENTION_FILE.name, self.store.contracts)
+        last = policy.last_expired("text", self.clock.now().date())
+        read = [path for path in _entries(self.imported) if last is not None and path.name[:10] <= str(last)]
+        for path in read:
+            path.unlink()
+        return len(old) + len(read)
+
+
+_FORMATS = {
+    ".jsonl": json_lines, ".csv": spreadsheet, ".label_studio.json": label_studio, ".argilla.json": argilla,
+}  # fmt: skip
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def _task(row: Row, found: Row) -> Task:
+    texts = found["texts"]
+    given = {name: "\n".join(texts[name]) if name in texts else None for name in ("system", "history", "prompt")}
+    context = [*texts.get("document", []), *texts.get("result", [])]
+    return Task(row["day"], row["request_id"], found["feature"], **given, context=context, answer="\n".join(texts["output"]))
