@@ -25,7 +25,10 @@ from resources.contracts import SEEDS
 from resources.events import Row, table_rows
 from resources.labelling_seed import LABELLING_FILE
 
-TABLES = ("logs.requests", "logs.feedback", "logs.retrievals", "logs.tool_calls", "service.safety_events")
+TABLES = (
+    "logs.requests", "logs.feedback", "logs.retrievals", "logs.tool_calls", "service.safety_events", "quality.agreement",
+    "quality.annotator_errors",
+)  # fmt: skip
 DAY = date(2026, 11, 9)
 
 

@@ -196,6 +196,23 @@ def test_a_key_that_is_rotated_makes_no_old_label_new(house: LabelHouse) -> None
     assert (done.counts["duplicates"], done.counts["labels"], done.counts["revisions"]) == (1, 1, 1)
 
 
+def test_agreement_is_computed_anew_for_the_days_that_labels_speak_of(house: LabelHouse) -> None:
+    def stored() -> list[tuple[object, ...]]:
+        columns = "day, verdict, annotators, n_labelled, n_doubled, warning"
+        rows = house.store.scan_all("quality.agreement")
+        return house.store.rows(f"select {columns} from ({rows}) where day = $day", {"day": DAY})
+
+    house.drop("a.jsonl", [label("r001"), label("r002")])
+    house.read_labels()
+    assert house.compute()
+    assert stored() == [(DAY, "hallucinated", 1, 2, 0, "few_doubled")]
+    house.drop("b.jsonl", [label("r001", "bea")])
+    house.read_labels()
+    assert house.compute()
+    assert stored() == [(DAY, "hallucinated", 2, 2, 1, "few_doubled")]
+    assert not house.plan().ranges
+
+
 @pytest.mark.parametrize("place", ["label.imported", "label.told"])
 def test_a_pass_that_is_killed_counts_what_it_had_read_as_its_own(house: LabelHouse, place: str) -> None:
     house.drop("a.jsonl", [label("r001", comment="odd"), label("r002"), label("nobody")])
