@@ -22,7 +22,7 @@ from resources.closed_days import ClosedDays
 from resources.contracts import REPO, Contract
 from resources.days import Inputs, Pins
 from resources.store import Store
-from resources.stored_rows import stored_table
+from resources.stored_rows import stored_table_at
 from resources.table_store import Table
 from resources.warehouse import literal, macros_used, row_text, scan, strip_comments
 
@@ -219,12 +219,12 @@ class DayInputs:
         return self.versions_of(source).get
 
     def _live_files(self) -> dict[date, list[str]]:
-        stored = stored_table(self.store, FILES, FILE_ORDER)
-        is_now = self.store.newest(FILES).version == self.pins[FILES]
+        stored = stored_table_at(self.store, FILES, self.pins[FILES], FILE_ORDER)
         with self.store.connection() as con:
-            con.register("stored_files", stored)
             # Rows that this process holds already, unless more have come since.
-            files = "select * from stored_files" if is_now else scan(self.store.contracts[FILES], self._paths(FILES))
+            if stored is not None:
+                con.register("stored_files", stored)
+            files = scan(self.store.contracts[FILES], self._paths(FILES)) if stored is None else "select * from stored_files"
             rows = con.execute(live_files_sql(files)).fetchall()
         found: dict[date, list[str]] = defaultdict(list)
         for file_id, by_day in sorted(rows):

@@ -22,6 +22,7 @@ from resources.durable import sync_path
 from resources.failpoints import failpoint
 from resources.manifest import Choice
 from resources.store import Store
+from resources.stored_rows import stored_table_at
 from resources.table_store import arrow_schema
 from resources.warehouse import Connection, create_database, empty_rows, literal, load_macros
 
@@ -38,17 +39,18 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
         load_macros(con)
         for question in dict.fromkeys(c.question for c in store.contracts.values()):
             con.execute(f"create schema if not exists {question}")
-        # The views of ledgers speak of logs.files.
-        for contract in sorted(store.contracts.values(), key=lambda c: c.name != FILES):
-            if contract.kind == "view":
-                continue
-            if contract.kind == "projection":
-                _projection(con, store, contract, manifest, choice)
-            else:
-                _table_view(con, store, contract, manifest["tables"][contract.name])
+        stored = [c for c in store.contracts.values() if c.kind != "view" and not _is_held(c)]
+        for contract in store.contracts.values():
+            if _is_held(contract):
+                _hold(con, contract, _held_rows(con, store, contract, manifest, choice))
+        for contract in stored:
+            # Over no rows at first: a view on it would be bound with every path of its files, and views on that again.
+            _create_view(con, contract, empty_rows(contract))
         for contract in store.contracts.values():
             if contract.kind == "view":
                 con.execute(f"create view {contract.name} as {contract.sql_path.read_text(encoding='utf-8')}")
+        for contract in stored:
+            _create_view(con, contract, _stored(store, contract, manifest["tables"][contract.name]))
         failpoint("publish.file_half_written")
         for contract in store.contracts.values():
             _describe(con, contract)
@@ -68,7 +70,20 @@ def shown_columns(contract: Contract) -> list[Column]:
     return [c for c in contract.columns if c.class_ != "text"]
 
 
-def _table_view(con: Connection, store: Store, contract: Contract, table: dict[str, Any]) -> None:
+def _is_held(contract: Contract) -> bool:
+    """Whether the rows lie in the file itself. Those of logs.files do, as every view of a ledger asks it: else each
+    question would open all its files."""
+    return contract.kind == "projection" or contract.name == FILES
+
+
+def _create_view(con: Connection, contract: Contract, rows: str) -> None:
+    """The table's view over a SELECT of its rows, in place of an earlier one."""
+    columns = ", ".join(_shown(c) for c in shown_columns(contract))
+    con.execute(f"create or replace view {contract.name} as select {columns} from ({rows}) as stored")
+
+
+def _stored(store: Store, contract: Contract, table: dict[str, Any]) -> str:
+    """A SELECT of the rows in exactly the files that the manifest names for a table."""
     is_derived = table["kind"] == "derived"
     if is_derived:
         paths = [path for _, entry in sorted(table["days"].items()) for path in entry["files"]]
@@ -84,12 +99,7 @@ def _table_view(con: Connection, store: Store, contract: Contract, table: dict[s
     if opened.has_gained_columns:
         generations = _generations(contract, paths)
     rows = _rows_of(contract, generations)
-    if contract.kind == "ledger":
-        rows = live_rows_sql(contract, rows, "select * from logs.files")
-    columns = ", ".join(_shown(c) for c in shown_columns(contract))
-    # Every view of a ledger asks logs.files: it lies in the file itself, or each question would open all its files.
-    thing, order = ("table", f" order by {', '.join(FILE_ORDER)}") if contract.name == FILES else ("view", "")
-    con.execute(f"create {thing} {contract.name} as select {columns} from ({rows}) as stored{order}")
+    return live_rows_sql(contract, rows, "select * from logs.files") if contract.kind == "ledger" else rows
 
 
 def _shown(column: Column) -> str:
@@ -124,13 +134,22 @@ def _rows_of(contract: Contract, generations: dict[frozenset[str] | None, list[s
     return " union all ".join(selects)
 
 
-def _projection(con: Connection, store: Store, contract: Contract, manifest: dict[str, Any], choice: Choice) -> None:
+def _hold(con: Connection, contract: Contract, rows: pa.Table) -> None:
+    con.register("held", rows)
+    columns = ", ".join(_shown(c) for c in shown_columns(contract))
+    order = ", ".join(FILE_ORDER if contract.name == FILES else contract.key)
+    con.execute(f"create table {contract.name} as select {columns} from held order by {order}")
+    con.unregister("held")
+
+
+def _held_rows(con: Connection, store: Store, contract: Contract, manifest: dict[str, Any], choice: Choice) -> pa.Table:
+    if contract.name == FILES:
+        table = manifest["tables"][FILES]
+        stored = _stored(store, contract, table)
+        known = stored_table_at(store, FILES, table["version"], FILE_ORDER)
+        return con.sql(stored).to_arrow_table() if known is None else known
     rows = {"logs.restatements": _restatements, "governance.freshness": _freshness}[contract.name](store, manifest, choice)
-    con.register("projected", pa.Table.from_pylist(rows, schema=arrow_schema(contract)))
-    columns = ", ".join(_shown(c) for c in contract.columns)
-    order = ", ".join(contract.key)
-    con.execute(f"create table {contract.name} as select {columns} from projected order by {order}")
-    con.unregister("projected")
+    return pa.Table.from_pylist(rows, schema=arrow_schema(contract))
 
 
 def _time(milliseconds: int) -> datetime:
@@ -202,7 +221,7 @@ def _freshness(store: Store, manifest: dict[str, Any], choice: Choice) -> list[d
 
 def _describe(con: Connection, contract: Contract) -> None:
     """Table and column comments, so that the meaning stands where the analyst types."""
-    thing = "table" if contract.kind == "projection" or contract.name == FILES else "view"
+    thing = "table" if _is_held(contract) else "view"
     note = f"{contract.row} {contract.caveats}" if contract.caveats else contract.row
     con.execute(f"comment on {thing} {contract.name} is {literal(note)}")
     shown: Sequence[Column] = shown_columns(contract)

@@ -46,3 +46,9 @@ def stored_rows(store: Store, name: str, order: Sequence[str]) -> list[Row]:
 def stored_table(store: Store, name: str, order: Sequence[str]) -> pa.Table:
     """The same rows as an Arrow table, for questions in SQL."""
     return pa.Table.from_pylist(stored_rows(store, name, order), schema=arrow_schema(store.contracts[name]))
+
+
+def stored_table_at(store: Store, name: str, version: int, order: Sequence[str]) -> pa.Table | None:
+    """The same as of a version that was the newest once; None where more has come since."""
+    stored = stored_table(store, name, order)
+    return stored if store.newest(name).version == version else None

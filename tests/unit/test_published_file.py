@@ -1,0 +1,45 @@
+"""The file that analysts open: its rows are those that the manifest names, and it says what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from core import core_house, priced
+from house import House, request
+
+from resources.published_file import build, shown_columns
+from resources.warehouse import open_published
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> House:
+    house = priced(core_house(tmp_path))
+    house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z")])
+    house.night()
+    return house
+
+
+def test_files_that_land_while_a_snapshot_is_written_are_not_in_it(core: House, tmp_path: Path) -> None:
+    publisher = core.publisher
+    current = publisher.manifest()
+    draft, choice = publisher.draft(current, core.last_due_day, {})
+    core.deliver("b.jsonl", [request("r2", "2026-11-08T11:00:00Z")])
+    core.land()
+    manifest = draft | {"number": 2, "published_at": core.now.isoformat()}
+    publisher._locate_files(manifest, current, choice)
+    build(core.store, manifest, choice, tmp_path / "slow.duckdb")
+    con = open_published(tmp_path / "slow.duckdb")
+    assert con.execute("select path from logs.files").fetchall() == core.ask("select path from logs.files")
+    assert con.execute("select count(*) from logs.landed").fetchall() == [(1,)]
+    con.close()
+    core.night()
+    assert core.ask("select count(*) from logs.files") == [(2,)]
+
+
+def test_every_table_and_column_that_analysts_see_has_its_meaning_beside_it(core: House) -> None:
+    said = "select count(*), count(comment) from"
+    shown = sum(len(shown_columns(contract)) for contract in core.store.contracts.values())
+    assert core.ask(f"{said} duckdb_columns() where not internal") == [(shown, shown)]
+    things = "(select comment from duckdb_views() where not internal union all select comment from duckdb_tables())"
+    assert core.ask(f"{said} {things}") == [(len(core.store.contracts),) * 2]
