@@ -7,7 +7,6 @@ what is expected.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,14 +62,14 @@ def json_lines(tasks: Sequence[Task]) -> bytes:
 
 def spreadsheet(tasks: Sequence[Task]) -> bytes:
     """CSV with empty cells to fill in, which is then a label file. No cell is a formula; long ones are cut, and say so."""
-    out = io.StringIO(newline="")
+    out = _Written()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(["day", "request_id", "feature", *_SHOWN, *_ANSWERS])
     for task in tasks:
         cells = [str(task.day), task.request_id, task.feature or "", *map(_fitting, task.shown().values())]
         writer.writerow([*map(escaped, cells), *[""] * len(_ANSWERS)])
     # With the mark, spreadsheets read UTF-8.
-    return out.getvalue().encode("utf-8-sig")
+    return "".join(out).encode("utf-8-sig")
 
 
 def label_studio(tasks: Sequence[Task]) -> bytes:
@@ -107,6 +106,12 @@ def argilla(tasks: Sequence[Task]) -> bytes:
             for task in tasks
         ]
     )
+
+
+class _Written(list[str]):
+    """What csv writes, piece by piece."""
+
+    write = list.append
 
 
 def _ids(task: Task) -> dict[str, str]:

@@ -7,7 +7,6 @@ file holds: what cannot be read is an entry that says so.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -105,7 +104,7 @@ def _csv(content: bytes) -> LabelFile:
     head = text.split("\n", 1)[0]
     # A spreadsheet in half of Europe writes semicolons.
     delimiter = max(",;\t", key=lambda mark: len(set(FIELDS) & {name.strip(' "\r') for name in head.split(mark)}))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader((f"{line}\n" for line in text.split("\n")), delimiter=delimiter)
     entries: list[Entry] = []
     header: list[str] | None = None
     while True:
