@@ -27,7 +27,7 @@ BANDS = 30
 """A numeric distribution is drawn in so many equal steps of its logarithm."""
 EDGE = 0.005
 """Share at each end that is not drawn: one huge value would leave no room for the others."""
-LONGEST_NAME = 24
+LONGEST_NAME = 20
 BLOCKS = "▁▂▃▄▅▆▇█"
 DAYS = 59
 """As many as the tests look at: the window, and the reference before it."""
@@ -92,9 +92,12 @@ def styled(spec: Spec) -> Spec:
     """A chart as all charts of the house look; no background, so that it lies on a light page and on a dark one."""
     axis = {
         "labelColor": INK, "titleColor": INK, "titleFontWeight": "normal", "gridColor": GRID, "domainColor": GRID,
-        "tickColor": GRID, "labelFontSize": 10, "titleFontSize": 11, "labelLimit": 105,
+        "tickColor": GRID, "labelFontSize": 10, "titleFontSize": 11, "labelLimit": 140,
     }  # fmt: skip
-    legend = {"labelColor": INK, "title": None, "orient": "bottom", "labelFontSize": 10, "labelLimit": 110, "symbolSize": 60}
+    legend = {
+        "labelColor": INK, "title": None, "orient": "bottom", "columns": 2, "labelFontSize": 10, "labelLimit": 140,
+        "symbolSize": 60,
+    }  # fmt: skip
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "background": "transparent",
@@ -262,9 +265,10 @@ def _shares(change: Row, bins: pl.DataFrame) -> pl.DataFrame:
         **{when: pl.col("n").filter(pl.col("when") == when).sum() for when in ("before", "after")}
     )
     prefix = "cluster " if change["family"] == "embedding" else ""
+    sums = sums.sort("bin")
     return sums.select(
         "bin",
-        pl.col("bin").map_elements(lambda name: _short(f"{prefix}{name}"), return_dtype=pl.String).alias("name"),
+        pl.Series("name", _told_apart([f"{prefix}{name}" for name in sums["bin"]]), dtype=pl.String),
         *(pl.col(when) / pl.col(when).sum().clip(lower_bound=1) for when in ("before", "after")),
     )
 
@@ -275,7 +279,15 @@ def _what(change: Row) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    """Without its middle: versions differ at the end, and a line or a bar that two of them share is neither's."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """The names, short; those that are short the same have a number."""
+    short = [_short(name) for name in names]
+    return [name if short.count(name) == 1 else f"{name} ({short[:at].count(name) + 1})" for at, name in enumerate(short)]
 
 
 def _value(level: pl.Expr, is_zero: pl.Expr) -> pl.Expr:

@@ -76,6 +76,16 @@ def test_bars_are_the_shares_before_the_change_and_in_the_window() -> None:
     }  # fmt: skip
 
 
+def test_names_that_differ_at_their_end_or_in_their_middle_have_a_bar_and_a_line_each() -> None:
+    names = ("customer-support-prompt-v12", "customer-support-prompt-v13", "customer-assist-prompt-v13")
+    versions = profiles_of(**dict(zip(names, ((90, 10), (10, 50), (0, 40)), strict=True)))
+    shown = [row["name"] for row in bars(CHANGE, versions)["data"]["values"] if row["when"] == "after"]
+    assert sorted(shown) == ["customer-…prompt-v12", "customer-…prompt-v13 (1)", "customer-…prompt-v13 (2)"]
+    days = [(row["day"], row["name"]) for row in shares_over_time(CHANGE, versions)["data"]["values"]]
+    assert len(days) == len(set(days)) == 20
+    assert "customer-…prompt-v13 (2)" in words(drawn(picture(CHANGE, nights_of(), versions)))
+
+
 def test_many_categories_leave_a_bar_for_the_others_so_that_the_bars_add_up() -> None:
     many = bars(CHANGE, profiles_of(**{f"v{at}": (at, 30 - at) for at in range(1, 30)}))["data"]["values"]
     assert {r["name"] for r in many} > {"21 others"} and len(many) == 18
@@ -139,12 +149,12 @@ def test_thin_rows_are_drawn_as_well(
 
 
 def test_a_name_is_text_in_a_picture_whatever_it_holds() -> None:
-    hostile = {**CHANGE, "segment": "</text><script>alert(1)</script>"}
+    hostile = {**CHANGE, "segment": "</text><script>a()//"}
     profiles = LANGUAGES.with_columns(bin=pl.col("bin").replace("de", '"><img src=x onerror=y>'))
     root = drawn(picture(hostile, nights_of(), profiles))
     tags = {element.tag.split("}")[1] for element in root.iter()}
     assert tags <= {"svg", "g", "path", "text", "line", "rect", "defs", "clipPath"}
-    assert "</text><script>alert" in words(root)
+    assert "</text><script>a()//" in words(root)
 
 
 def test_a_line_shows_its_nights_in_the_page_itself_and_no_name_breaks_out_of_it() -> None:
