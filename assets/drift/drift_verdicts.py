@@ -24,12 +24,14 @@ MEASURED = (
     "safety_category", "embedder_version", "index_version",
 )  # fmt: skip
 """Metrics that are columns of a request; only these (and the model, which is a segment, too) have exemplars."""
+_WAITED_FOR = ("latency_ms", "time_to_first_token_ms")
+"""Of a batch, drift.profiles counts neither: nobody waits at it."""
 COLUMNS = {
     "drift.drift_tests": ["day", *KEY, "window_first_day", "status", "n", "n_reference", "effect", "floor", "q", "is_alarm"],
     "drift.profiles": ["day", *KEY, "bin", "n", "value_sum"],
     "drift.text_profiles": ["day", *KEY, "bin", "n", "value_sum"],
     "drift.text_topics": ["request_id", "part", "reference", "cluster", "similarity", *SEGMENTS, *STYLES],
-    "logs.requests": ["request_id", "environment", "is_shadow", *SEGMENTS, *MEASURED],
+    "logs.requests": ["request_id", "environment", "is_shadow", "is_batch", *SEGMENTS, *MEASURED],
     "service.features": ["feature", "environments"],
 }
 _SCHEMA = {
@@ -196,6 +198,7 @@ def _exemplars(alarm: dict[str, Any], grown: pl.DataFrame, requests: pl.DataFram
         is_in = (value <= 0) if bins == [""] else bin_of.is_in([float(name) for name in bins])
     else:
         is_in = (value.fill_null("none") if metric == "error_class" else value).is_in(bins)
+    is_in = is_in & ~(pl.lit(metric in _WAITED_FOR) & pl.col("is_batch").fill_null(False))
     found: list[str] = requests.filter(of_segment & is_in)["request_id"].head(EXEMPLARS).to_list()
     return found
 

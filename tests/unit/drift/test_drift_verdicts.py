@@ -12,7 +12,7 @@ from assets.drift import drift_verdicts as table
 
 DAY = date(2026, 3, 1)
 KEY = {"segment_kind": "feature", "segment": "chat"}
-REQUEST = {"feature": "chat", "model": "m", "tenant": "t", "environment": "prod", "is_shadow": None}
+REQUEST = {"feature": "chat", "model": "m", "tenant": "t", "environment": "prod", "is_shadow": None, "is_batch": None}
 FEATURES = pl.DataFrame({"feature": ["chat"], "environments": ["prod,production"]})
 
 
@@ -143,6 +143,17 @@ def test_a_number_that_became_zero_has_exemplars_of_zero() -> None:
     )
     (row,) = found.iter_rows(named=True)
     assert (row["grew"], row["exemplar_request_ids"], row["direction"]) == ("0: 0.0 % -> 100.0 %", "r0", "down")
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("latency_ms", "r1, r2"), ("output_tokens", "r0, r1, r2")])
+def test_a_batch_that_nobody_waits_for_is_no_example_of_slowness(metric: str, shown: str) -> None:
+    numbers = {(ago, "350" if ago < 3 else "231"): (10, 0.0) for ago in range(20)}
+    value = {metric: 1.02 * 0.99 * (1.01 / 0.99) ** 349}
+    asked = requests({**value, "is_batch": True}, {**value, "is_batch": False}, value)
+    (row,) = drift_verdicts(
+        DAY, nights("numeric", metric, 0), profiles("numeric", metric, numbers), asked, FEATURES
+    ).iter_rows(named=True)
+    assert row["exemplar_request_ids"] == shown
 
 
 def test_a_quiet_night_has_no_verdict_and_still_the_columns() -> None:
