@@ -78,4 +78,8 @@ def answered(job: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    json.dump([answered(job) for job in asked], sys.stdout)
+    answers = []
+    for job in asked:
+        answers.append(answered(job))
+        print(f"Evidently, {Path(job['current']).name}: {answers[-1]['cpu']:.1f} CPU seconds", file=sys.stderr, flush=True)
+    json.dump(answers, sys.stdout)
