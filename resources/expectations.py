@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.data_docs import make_standalone, write_index
 from resources.warehouse import literal
+from resources.without_spark import without_spark
 
 if TYPE_CHECKING:
     from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
@@ -145,7 +144,7 @@ class Validator:
         return self.docs / "expectations" / place.with_name(f"{place.name}.html")
 
     def _make_context(self) -> AbstractDataContext:
-        with _without_spark():
+        with without_spark():
             import great_expectations as gx
         from great_expectations.data_context.types.base import (
             DataContextConfig,
@@ -191,19 +190,6 @@ def _folder(path: Path) -> dict[str, Any]:
 def _row_count(source: Any, query: str) -> int:
     with source.get_engine().connect() as connection:
         return int(connection.exec_driver_sql(f"select count(*) from ({query})").scalar_one())
-
-
-@contextmanager
-def _without_spark() -> Iterator[None]:
-    """Great Expectations imports pyspark where it is installed, whose client ends a process that Dagster has spawned."""
-    if "pyspark" in sys.modules:
-        yield
-        return
-    sys.modules["pyspark"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["pyspark"]
 
 
 def _asked(expectation: Expectation, key: Sequence[str], number: int) -> Any:
