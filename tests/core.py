@@ -38,13 +38,17 @@ def core_contracts() -> dict[str, Contract]:
 
 
 def core_house(root: Path, now: str = "2026-11-10T03:00:00", contracts: dict[str, Contract] | None = None) -> House:
-    """A house of the core tables, without prices."""
-    return House(root, now, contracts or core_contracts())
+    """A house of the core tables, without prices; small enough to look at all days."""
+    house = House(root, now, contracts or core_contracts())
+    house.looks_at_all_days = True
+    return house
 
 
 def reopened(house: House, contracts: dict[str, Contract]) -> House:
     """The same warehouse as a later process with other code sees it."""
-    return House(house.root, house.now, contracts)
+    later = House(house.root, house.now, contracts)
+    later.looks_at_all_days = house.looks_at_all_days
+    return later
 
 
 def priced(house: House) -> House:

@@ -275,6 +275,11 @@ MACRO_CALLS = {
         "'prod', 'staging' || chr(44) || 'prod'", "'prod', 'production'", "'x', cast(null as string)",
         "cast(null as string), 'prod'", "cast(null as string), cast(null as string)",
     ],
+    "is_release_of": [
+        "'gpt-4o-2024-08-06', 'gpt-4o'", "'gpt-4o-mini', 'gpt-4o'", "'gpt-4o', 'gpt-4o'",
+        "'claude-3-20240307', 'claude-3-latest'", "cast(null as string), 'gpt-4o'",
+        "'gpt-4o-2024-08-06', cast(null as string)",
+    ],
 }  # fmt: skip
 
 

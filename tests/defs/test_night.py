@@ -22,7 +22,7 @@ from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from resources.contracts import SEEDS, Check, contracts
 from resources.warehouse import open_published
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 SOURCES = "sources:\n  gateway: {format: canonical}\n"
 PRICES = """
@@ -59,7 +59,11 @@ class Orchestra:
             seeds_dir=str(seeds),
             durable=False,
         )
-        self.resources: dict[str, Any] = {"warehouse": self.warehouse, "clock": WallClock(fixed_now=now, settle_seconds=0.0)}
+        self.resources: dict[str, Any] = {
+            "warehouse": self.warehouse,
+            "clock": WallClock(fixed_now=now, settle_seconds=0.0),
+            "embedder": EmbedderResource(),
+        }
         self.repository = build_defs(self.resources).get_repository_def()
         self.instance = dg.DagsterInstance.ephemeral()
         self.run_keys: list[str] = []

@@ -40,7 +40,7 @@ def test_what_is_left_out_of_an_endpoint_has_a_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"key": KEY}, "main has unknown keys key; allowed: base_url, key_env"),
+        ({"key": KEY}, "main has unknown keys key; allowed: accepted, base_url, key_env"),
         ({"key_env": f"sk-{KEY}"}, "key_env names an environment variable, in capitals; it is never the key itself"),
         ({"base_url": None}, "main needs an address such as `base_url: https://api.example.com/v1`"),
         ({"base_url": "ftp://llm.example"}, "main needs an address"),

@@ -1,6 +1,6 @@
 """Days that are not looked at again: what reopens one, however long ago it was settled.
 
-That a plan and a draft over the reopened days equal those over all days is asserted by House, in every test that uses it.
+That a plan and a draft over the reopened days equal those over all days is asserted by House, in every test with core_house.
 """
 
 from __future__ import annotations
