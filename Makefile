@@ -77,6 +77,9 @@ label-queue: setup ## draw the responses that people are asked to judge, and wri
 import-labels: setup ## take what people said: files in the home's labelling/inbox
 	@$(PY) -W ignore -m pipelines.label import
 
+train-detector: setup ## train the detector of hallucinations on the labels so far (docs/quality.md)
+	@$(PY) -W ignore -m pipelines.train_detector
+
 deployment: setup ## state a deployment: ARGS="start v13 --what 'shorter answers' --minutes 30", "finish v13", "list"
 	@$(PY) -W ignore -m pipelines.deployment $(ARGS)
 
@@ -94,4 +97,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe label-queue import-labels deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe label-queue import-labels train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

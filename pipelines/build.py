@@ -16,6 +16,7 @@ from assets.service.assets import declared_asset
 from assets.tables import table_asset
 from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
 from pipelines.clock import WallClock
+from pipelines.detector_runs import detector_job, detector_schedule, detectors_asset
 from pipelines.jobs import jobs
 from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
 from pipelines.maintain import maintain
@@ -75,11 +76,12 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             alerts_asset(promised),
             probes_asset(promised),
             labels_asset(promised),
+            detectors_asset(promised),
             label_queue_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), alerts_job(), probe_job(), *label_jobs(), maintain, retain],
-        schedules=[nightly_schedule(), probe_schedule(), maintenance_schedule()],
+        jobs=[*run_jobs.values(), alerts_job(), probe_job(), *label_jobs(), detector_job(), maintain, retain],
+        schedules=[nightly_schedule(), probe_schedule(), detector_schedule(), maintenance_schedule()],
         sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), *label_sensors(), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
         resources={"embedder": EmbedderResource(), **(resources or build_resources(Settings.from_environment()))},

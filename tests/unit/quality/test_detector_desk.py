@@ -1,0 +1,109 @@
+"""Training the detector of a warehouse: real labels and scores, a real MLflow store, and what it scores from then on."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import request, selected
+from retention_house import RetentionHouse
+
+from pipelines.clock import WallClock
+from pipelines.detector_desk import DETECTORS, MODEL, DetectorDesk
+from resources.events import append, table_rows
+from resources.registry import Registry
+
+DAY = date(2026, 11, 9)
+GOODS = ["lamp", "table", "kettle", "carpet", "mirror", "pillow", "candle", "basket"]
+
+
+def traffic(day: date, count: int, seed: int) -> list[dict[str, Any]]:
+    """Answers over a document each; every third says what its document does not, and its id says so."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(count):
+        thing, days = chance.choice(GOODS), chance.randint(10, 60)
+        is_wrong = number % 3 == 0
+        said = f"Return the {thing} in {days} days."
+        if is_wrong:
+            said = f"The {thing} comes with {days + 5} years of service from Harbour Ltd."
+        name = f"{day}-{number:03}-{'wrong' if is_wrong else 'right'}"
+        at = f"{day}T10:00:00Z"
+        rows.append(request(name, at, conversation_id=f"c{number // 2}", prompt_text=f"My {thing}?", output_text=said))
+        document = {"document_id": f"{thing}-1", "document_rank": 1, "record_id": "1"}
+        text = f"Return the {thing} in {days} days. We check each {thing}."
+        rows.append(request(name, at, record_kind="retrieval", **document, document_text=text))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> RetentionHouse:
+    house = RetentionHouse(tmp_path_factory.mktemp("training"), selected("quality.scores"), "2026-11-10T03:00:00")
+    house.deliver("a.jsonl", traffic(DAY, 210, seed=1))
+    done = house.night()
+    assert not [key for key, outcome in done.items() if outcome.outcome == "failed"]
+    return house
+
+
+def desk(house: RetentionHouse) -> DetectorDesk:
+    return DetectorDesk(house.store, Registry.of(house.root / "home"), WallClock(fixed_now=house.now.isoformat()))
+
+
+def frame_row(name: str, **more: Any) -> dict[str, Any]:
+    drawn = {"is_drawn": True, "is_random": False, "needs_second_label": False, "draw": 1, "stratum": "(none)", "risk": 1.0}
+    unknown = ("user_token", "conversation_token", "tenant", "feature", "model", "prompt_version", "score", "excluded")
+    none = dict.fromkeys(unknown)
+    return {"day": DAY, "request_id": name, "inclusion_probability": 0.5, **drawn, **none, **more}
+
+
+def label_row(house: RetentionHouse, name: str, hallucinated: bool | None, annotator: str = "k.1") -> dict[str, Any]:
+    contract = house.store.contracts["quality.labels"]
+    said = dict.fromkeys(column.name for column in contract.columns)
+    return said | {
+        "day": DAY, "label_id": f"{name}-{annotator}", "request_id": name, "annotator": annotator, "labelled_at": house.now,
+        "hallucinated": hallucinated, "has_comment": False, "is_revision": False, "file_id": "f", "recorded_at": house.now,
+    }  # fmt: skip
+
+
+def test_labels_train_a_detector_that_scores_tomorrow(house: RetentionHouse) -> None:
+    assert "no drawn response has a label" in str(desk(house).work())
+    names = [row["request_id"] for row in traffic(DAY, 210, seed=1)[::2]]
+    undrawn, torn = names[0], names[3]
+    append(house.store, "quality.label_frame", lambda _: [frame_row(name) for name in names if name != undrawn])
+    labels = [label_row(house, name, "wrong" in name) for name in names]
+    labels.append(label_row(house, torn, "wrong" not in torn, annotator="k.2"))
+    append(house.store, "quality.labels", lambda _: labels[:60])
+    assert "a detector needs 200" in str(desk(house).work())
+    assert table_rows(house.store, DETECTORS) == []
+
+    append(house.store, "quality.labels", lambda _: labels)
+    rows = desk(house).labelled()
+    assert set(rows["request_id"]) == set(names) - {undrawn, torn}
+    done = desk(house).work()
+    assert done.row is not None and done.row["is_adopted"], str(done)
+    assert done.row["auc_low"] > 0.9 and done.row["n_labels"] == 208
+    champion = Registry.of(house.root / "home").champion(MODEL)
+    assert champion is not None and (champion.version, champion.parameters) == ("1", done.row["parameters"])
+
+    # The same labels are the same detector: nothing is added, whenever it is asked again.
+    assert desk(house).work() == done
+    assert len(table_rows(house.store, DETECTORS)) == 1
+
+    stored = f"select * from ({house.store.scan_all('quality.scores')}) where day = date"
+    before = house.store.rows(f"{stored} '{DAY}' order by all")
+    house.now = house.now.replace(day=12)
+    house.deliver("b.jsonl", traffic(date(2026, 11, 11), 30, seed=2))
+    house.night()
+    stored = f"select * from ({house.store.scan_all('quality.scores')}) where day = date"
+    assert house.store.rows(f"{stored} '{DAY}' order by all") == before
+    scored = house.store.rows(f"select request_id, p_hallucinated, detector from ({stored} '2026-11-11')")
+    assert {name for _, _, name in scored} == {done.row["detector"]}
+    assert min(p for name, p, _ in scored if "wrong" in name) > max(p for name, p, _ in scored if "right" in name)
+
+
+def test_a_detector_holds_no_word(house: RetentionHouse, tmp_path: Path) -> None:
+    stored = b"".join(path.read_bytes() for path in (house.root / "home" / "mlflow").rglob("*") if path.is_file())
+    assert b"Harbour" not in stored and b"kettle" not in stored
