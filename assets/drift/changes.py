@@ -130,33 +130,45 @@ def _explains(cause: Row, seen: Row, overlaps: Overlaps) -> bool:
 def _together(alarms: Sequence[Row], leaders: Collection[Key], overlaps: Overlaps) -> list[list[Row]]:
     """Groups of alarms that tell of one change, the clearest first.
 
-    Each alarm joins the clearest one of its metric whose segment explains it, or is explained by it; else the clearest one
-    of its segment; else it is a change of its own. Both began within days of each other, but for the `leaders`, which
-    name a change since the nights before: whatever they explain is theirs, however late it is noticed.
+    Each alarm joins the clearest one of its metric whose segment explains it, or is explained by it, and the clearest one of
+    its segment: where these are of two groups, it shows that they are one. Else it is a change of its own. All began within
+    days of each other, but for the `leaders`, which name a change since the nights before: whatever they explain is theirs,
+    however late it is noticed, and two that were known apart stay apart.
     """
-    placed: list[tuple[Row, list[Row]]] = []
+    group_of: dict[Key, list[Row]] = {}
     groups: list[list[Row]] = []
+    placed: list[Row] = []
 
-    def joins(alarm: Row) -> list[Row] | None:
-        near = [(a, group) for a, group in placed if abs(a["since_day"] - alarm["since_day"]) <= NEAR]
-        led = [(a, group) for a, group in placed if _key(a) in leaders and _explains(a, alarm, overlaps)]
+    def joined(alarm: Row) -> list[list[Row]]:
+        near = [a for a in placed if abs(a["since_day"] - alarm["since_day"]) <= NEAR]
+        led = [a for a in placed if _key(a) in leaders and _explains(a, alarm, overlaps)]
         of_metric = [
-            group
-            for a, group in near
+            a
+            for a in near
             if _metric(a) == _metric(alarm) and (_explains(a, alarm, overlaps) or _explains(alarm, a, overlaps))
         ]
-        of_metric += [group for a, group in led if _metric(a) == _metric(alarm)]
-        of_segment = [group for a, group in near if _segment(a) == _segment(alarm)]
-        return next(iter(of_metric + of_segment), None)
+        of_metric += [a for a in led if _metric(a) == _metric(alarm)]
+        of_segment = [a for a in near if _segment(a) == _segment(alarm)]
+        if of_metric and alarm["segment_kind"] == "all":
+            of_segment = []  # All requests show every change: that makes none of them one.
+        return [group_of[_key(found[0])] for found in (of_metric, of_segment) if found]
 
     for alarm in sorted(alarms, key=_clearest):
-        group = joins(alarm)
-        if group is None:
-            group = []
+        group, *others = joined(alarm) or [[]]
+        if not group:
             groups.append(group)
+        for other in others:
+            if other is not group and not (_is_led(group, leaders) and _is_led(other, leaders)):
+                groups[:] = [g for g in groups if g is not other]
+                group.extend(other)
         group.append(alarm)
-        placed.append((alarm, group))
-    return groups
+        placed.append(alarm)
+        group_of |= {_key(member): group for member in group}
+    return [sorted(group, key=_clearest) for group in groups]
+
+
+def _is_led(group: Sequence[Row], leaders: Collection[Key]) -> bool:
+    return any(_key(alarm) in leaders for alarm in group)
 
 
 def _metric(alarm: Row) -> tuple[str, str]:

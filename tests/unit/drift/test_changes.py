@@ -81,6 +81,16 @@ def test_what_moves_with_it_in_the_same_days_is_counted_and_not_raised() -> None
     assert tickets(found) == ["prompt_language of feature:chat; also latency_ms, output_tokens (2 more tests)"]
 
 
+def test_an_alarm_of_two_groups_shows_that_they_are_one() -> None:
+    """Tenant and feature were told apart by metric, until the feature's second metric joins what the tenant's began."""
+    found = grouped(
+        alarm("tenant:a", 0.7, metric="output_language"),
+        alarm("feature:chat", 0.65, metric="output_embedding"),
+        alarm("feature:chat", 0.6, metric="output_language"),
+    )
+    assert len(names(found)) == 1
+
+
 def test_two_features_that_change_in_different_ways_are_two_tickets_though_all_requests_show_both() -> None:
     found = grouped(
         CHAT, alarm("feature:mail", 0.5, "latency_ms", "numeric"), EVERYTHING, alarm("all:", 0.3, "latency_ms", "numeric")
