@@ -118,8 +118,8 @@ def page(
     return "\n".join([
         "# Golden prompts: false alarms and power",
         "",
-        "Made-up answers of known truth (tests/probe_traffic.py): 20 prompts, three times a night, most answered right nearly",
-        "always and some half of the time; nights differ by more than chance: normal, autocorrelated (ar1, .4) or",
+        "Made-up answers of known truth (tests/probe_traffic.py): 20 prompts, three times a night, most answered right",
+        "nearly always and some half of the time; nights differ by more than chance: normal, autocorrelated (ar1, .4) or",
         "heavy-tailed (t4). Written by `make proof` (tests/unit/drift/test_provider_proof.py).",
         "",
         f"{datetime.now(UTC).date()}, seed {SEED}, {cpu_s:,.0f} s of CPU, {QUIET_NIGHTS} quiet nights of each kind.",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from house import request, selected
+from killing import REPO
 from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
@@ -68,6 +73,13 @@ def label_row(house: RetentionHouse, name: str, hallucinated: bool | None, annot
     }  # fmt: skip
 
 
+def trained_until(house: RetentionHouse, failpoint: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NOCTURNE_FAILPOINT": failpoint, "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'tests'}"}
+    worker = str(REPO / "tests" / "detector_worker.py")
+    command = [sys.executable, "-W", "ignore", worker, str(house.root), house.now.isoformat()]
+    return subprocess.run(command, env=environment, cwd=REPO, capture_output=True, text=True, check=False)
+
+
 def test_labels_train_a_detector_that_scores_tomorrow(house: RetentionHouse) -> None:
     assert "no drawn response has a label" in str(desk(house).work())
     names = [row["request_id"] for row in traffic(DAY, 210, seed=1)[::2]]
@@ -82,6 +94,11 @@ def test_labels_train_a_detector_that_scores_tomorrow(house: RetentionHouse) -> 
     append(house.store, "quality.labels", lambda _: labels)
     rows = desk(house).labelled()
     assert set(rows["request_id"]) == set(names) - {undrawn, torn}
+    killed = trained_until(house, "detector.registered")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    assert table_rows(house.store, DETECTORS) == []
+
+    # What the killed one registered is the same model: it is not registered twice.
     done = desk(house).work()
     assert done.row is not None and done.row["is_adopted"], str(done)
     assert done.row["auc_low"] > 0.9 and done.row["n_labels"] == 208
