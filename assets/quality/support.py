@@ -73,7 +73,8 @@ class Context:
         total = sum(weights.values())
         found = sum(weight for word, weight in weights.items() if word in self.words)
         best = max((sum(weights[word] for word in weights.keys() & passage) for passage in self._sets), default=0.0)
-        return Support(found / total, best / total, self._copied(said))
+        # Sums in another order may be a last digit above the whole.
+        return Support(min(found / total, 1.0), min(best / total, 1.0), self._copied(said))
 
     def nearest(self, said: Iterable[str], most: int) -> tuple[str, ...]:
         """The passages that share most with these words, the best first; those that share nothing come last."""

@@ -48,8 +48,15 @@ def test_support_is_a_share_and_what_is_copied_is_supported(sentence: str, conte
     found = Context((context,)).support(sentence)
     copied = Context((sentence,)).support(sentence)
     for share in (found.words, found.passage, found.copied):
-        assert share is None or 0 <= share <= 1 + 1e-9
+        assert share is None or 0 <= share <= 1
     assert copied.words is None or (copied.words == pytest.approx(1) and copied.copied == 1)
+
+
+def test_a_share_is_never_above_the_whole_by_a_last_digit() -> None:
+    """Weights that are summed in two orders differ; a day with one such row would be held back."""
+    text = "Bicycles are serviced in spring, a service takes two hours and costs the owner forty euros at any shop."
+    found = [Context((text, *[BIKES] * n)).support(" ".join(text.split()[start:])) for n in range(3) for start in range(12)]
+    assert all((support.words or 0) <= 1 and (support.passage or 0) <= 1 for support in found)
 
 
 def test_words_of_two_passages_do_not_make_one_statement() -> None:
