@@ -50,9 +50,9 @@ check-source: setup ## how a log file would land: FILE=my.jsonl FORMAT=otlp, or 
 	@test -n "$(FILE)" -a -n "$(FORMAT)$(SOURCE)" || { echo "usage: make check-source FILE=my.jsonl FORMAT=canonical (or SOURCE=gateway)" >&2; exit 2; }
 	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),--format $(FORMAT))
 
-audit: setup ## known vulnerabilities of the pinned packages, as the package index knows them
-	@test -x .venv/audit/bin/pip-audit || { $(PY) -m venv .venv/audit && .venv/audit/bin/pip install -qq -c constraints.txt pip-audit==2.10.1; }
-	@$(PY) -m pipelines.audit .venv/audit/bin/pip-audit
+audit: setup ## known vulnerabilities of the pinned packages, by the package index or a clone of advisories: ADVISORIES=folder
+	@test -n "$(ADVISORIES)" -o -x .venv/audit/bin/pip-audit || { $(PY) -m venv .venv/audit && .venv/audit/bin/pip install -qq -c constraints.txt pip-audit==2.10.1; }
+	@$(PY) -m pipelines.audit $(if $(ADVISORIES),--advisories "$(ADVISORIES)",.venv/audit/bin/pip-audit)
 
 alerts: setup ## alerts that are open (ARGS="--all": all of them)
 	@$(PY) -W ignore -m pipelines.alert list $(ARGS)

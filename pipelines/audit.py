@@ -2,7 +2,10 @@
 
 pip-audit ends well when it could not look a package up: a registry without advisories would make everything look safe.
 So one pin is asked for first; where that is not answered the audit is skipped, and says so. Exit status 1: a pin is
-vulnerable, or one of many was not answered. 0: all were, and none is; or skipped. Standard library only.
+vulnerable, or one of many was not answered. 0: all were, and none is; or skipped.
+
+Where there is no such index, a copy of a database of advisories in the OSV format answers as well: the folder of a clone of
+github.com/pypa/advisory-database, whose age is said.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ class Answer:
     asked: int
     vulnerable: dict[str, list[str]] = field(default_factory=dict)
     unanswered: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
 
 def pins(text: str) -> list[str]:
@@ -76,6 +80,61 @@ def ask_pip_audit(program: str) -> Ask:
     return ask
 
 
+def ask_advisories(folder: Path) -> Ask:
+    """Ask the OSV files (YAML or JSON, one an advisory) below a folder. Raises ValueError where there are none."""
+    import yaml
+    from packaging.utils import canonicalize_name
+
+    entries: dict[str, list[dict[str, Any]]] = {}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for file in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.json"))):
+        entry = yaml.load(file.read_bytes(), Loader=loader)
+        if not isinstance(entry, dict) or not {"id", "affected", "modified"} <= set(entry) or "withdrawn" in entry:
+            continue
+        for affected in entry["affected"]:
+            package = affected.get("package", {})
+            if package.get("ecosystem") == "PyPI":
+                name = canonicalize_name(package["name"])
+                entries.setdefault(name, []).append(affected | {"id": entry["id"], "modified": str(entry["modified"])})
+    if not entries:
+        raise ValueError(f"{folder} holds no advisories of PyPI in the OSV format; clone github.com/pypa/advisory-database")
+    newest = max(entry["modified"] for found in entries.values() for entry in found)
+
+    def ask(wanted: Sequence[str]) -> Answer:
+        vulnerable: dict[str, list[str]] = {}
+        for pin in wanted:
+            name, _, version = pin.partition("==")
+            for entry in entries.get(canonicalize_name(name), []):
+                if is_affected(version, entry):
+                    vulnerable.setdefault(pin, []).append(entry["id"])
+        return Answer(len(wanted), vulnerable, source=f"{len(entries)} packages, newest advisory of {newest[:10]}")
+
+    return ask
+
+
+def is_affected(version: str, entry: dict[str, Any]) -> bool:
+    """Whether a version is one that an OSV `affected` names, or lies in one of its ranges of versions.
+
+    https://ossf.github.io/osv-schema/#evaluation
+    """
+    from packaging.version import Version
+
+    if version in map(str, entry.get("versions", ())):
+        return True
+    this = Version(version)
+    for span in entry.get("ranges", ()):
+        inside = False
+        for event in span["events"] if span["type"] == "ECOSYSTEM" else ():
+            (kind, at), *_ = event.items()
+            if kind == "introduced" and (at == "0" or this >= Version(str(at))):
+                inside = True
+            elif (kind == "fixed" and this >= Version(str(at))) or (kind == "last_affected" and this > Version(str(at))):
+                inside = False
+        if inside:
+            return True
+    return False
+
+
 def audit(wanted: Sequence[str], ask: Ask, say: Callable[[str], None]) -> int:
     """Ask for one pin, then for all; the exit status."""
     probe = ask(wanted[:1])
@@ -89,13 +148,20 @@ def audit(wanted: Sequence[str], ask: Ask, say: Callable[[str], None]) -> int:
     for name, reason in answer.unanswered.items():
         say(f"audit: {name} was not looked up: {reason}")
     say(f"audit: {answer.asked} pins, {len(answer.vulnerable)} vulnerable, {len(answer.unanswered)} not looked up")
+    if answer.source:
+        say(f"audit: by a copy of advisories: {answer.source}; what was found out since is not in it")
     return 1 if answer.vulnerable or answer.unanswered else 0
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m pipelines.audit PIP_AUDIT`."""
+    """`python -m pipelines.audit PIP_AUDIT`, or `python -m pipelines.audit --advisories FOLDER`."""
     wanted = pins(CONSTRAINTS.read_text(encoding="utf-8"))
-    return audit(wanted, ask_pip_audit(arguments[0]), lambda text: print(text, flush=True))
+    try:
+        ask = ask_advisories(Path(arguments[1])) if arguments[0] == "--advisories" else ask_pip_audit(arguments[0])
+    except ValueError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 2
+    return audit(wanted, ask, lambda text: print(text, flush=True))
 
 
 if __name__ == "__main__":

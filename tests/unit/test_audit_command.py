@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.audit import CONSTRAINTS, Answer, ask_pip_audit, audit, pins, read_answer
+from pipelines.audit import CONSTRAINTS, Answer, ask_advisories, ask_pip_audit, audit, is_affected, main, pins, read_answer
 
 REPORT = {
     "dependencies": [
@@ -65,3 +65,42 @@ def test_a_scanner_that_fails_answers_for_nothing(tmp_path: Path, says: str) -> 
 def test_every_pin_of_the_project_is_asked_for() -> None:
     text = CONSTRAINTS.read_text(encoding="utf-8")
     assert len(pins(text)) == sum("==" in line for line in text.splitlines() if not line.startswith("#")) > 100
+
+
+ADVISORY = """
+id: PYSEC-2026-1
+modified: 2026-03-01T09:15:00Z
+affected:
+- package: {ecosystem: PyPI, name: Some_Package}
+  ranges:
+  - {type: GIT, events: [{introduced: "0"}]}
+  - {type: ECOSYSTEM, events: [{introduced: "1.10"}, {fixed: 1.12.1}, {introduced: "2.0"}, {last_affected: 2.3.0}]}
+  versions: ["1.10", 0.9.1]
+"""
+
+
+def advisories(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / "vulns" / name).mkdir(parents=True)
+        (folder / "vulns" / name / "PYSEC-2026-1.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("version", "is_in"),
+    [("0.9.1", True), ("1.9", False), ("1.10.0", True), ("1.12", True), ("1.12.1", False), ("2.3", True), ("2.3.1", False)],
+)
+def test_a_range_of_versions_is_no_comparison_of_words(tmp_path: Path, version: str, is_in: bool) -> None:
+    answer = ask_advisories(advisories(tmp_path, some_package=ADVISORY))([f"some-package=={version}", "other==1.10"])
+    assert answer.vulnerable == ({f"some-package=={version}": ["PYSEC-2026-1"]} if is_in else {})
+    assert answer.source == "1 packages, newest advisory of 2026-03-01"
+
+
+def test_an_advisory_without_an_end_is_about_every_later_version() -> None:
+    assert is_affected("99", {"ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]})
+
+
+def test_an_advisory_that_was_withdrawn_and_a_folder_of_none_are_no_answer(tmp_path: Path) -> None:
+    withdrawn = ADVISORY + "withdrawn: 2026-04-01T00:00:00Z\n"
+    folder = str(advisories(tmp_path, some_package=withdrawn, workflow="on: push\n"))
+    assert main(["--advisories", folder]) == 2
