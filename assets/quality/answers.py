@@ -17,8 +17,8 @@ from assets.quality.support import Context
 MOST_SENTENCES = 24
 MOST_PASSAGES = 6
 """Passages that a sentence is compared with by meaning: those that share most words with the answer."""
-MATERIAL_CHARACTERS = 400
-"""A prompt or history as long as that is no question alone: it brings material, such as an article to be summarised."""
+MATERIAL_CHARACTERS = 200
+"""A prompt or history as long as that, and longer than the answer, brings material, such as an article to be summarised."""
 QUESTION_CHARACTERS = 1_000
 
 
@@ -41,7 +41,7 @@ class Exchange:
         """All that the answer may rest on; None where there is no document, result or material among it."""
         kept = [text for _, _, text in self.documents if text] + [text for text in self.results if text]
         said = [text for text in (self.question, self.history) if text]
-        if not kept and all(len(text) < MATERIAL_CHARACTERS for text in said):
+        if not kept and all(len(text) < max(MATERIAL_CHARACTERS, len(self.answer)) for text in said):
             return None
         return Context((*kept, *said, *((self.system,) if self.system else ())))
 

@@ -67,7 +67,9 @@ def scores(
         meanings, embedder = similarities(pieces, embed)
         scorer = f"{RULES}+{embedder}"
         both = [column | meaning for column, meaning in zip(columns, meanings, strict=True)]
-        rows = pl.concat([some, pl.DataFrame(both, schema=_MEASURED)], how="horizontal").with_columns(
+        # Rounded: vectors made in another batch differ in their last digits, and the day is the same.
+        told = pl.DataFrame(both, schema=_MEASURED).with_columns(pl.col(pl.Float64).round(4))
+        rows = pl.concat([some, told], how="horizontal").with_columns(
             day=pl.lit(day), scorer=pl.lit(scorer), refuses=refuses(pl.col("output")), hedges=hedges(pl.col("output"))
         )
         guesses = detector_for(detectors, scorer)

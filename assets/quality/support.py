@@ -7,7 +7,7 @@ words, hence no language. A word that the context does not have is as rare as ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
@@ -72,14 +72,13 @@ class Context:
         weights = {word: self.weight(word) for word in said}
         total = sum(weights.values())
         found = sum(weight for word, weight in weights.items() if word in self.words)
-        best = max((sum(weights[word] for word in weights.keys() & passage) for passage in self._sets), default=0.0)
-        # Sums in another order may be a last digit above the whole.
-        return Support(min(found / total, 1.0), min(best / total, 1.0), self._copied(said))
+        best = max((_shared(weights, passage) for passage in self._sets), default=0.0)
+        return Support(found / total, best / total, self._copied(said))
 
     def nearest(self, said: Iterable[str], most: int) -> tuple[str, ...]:
         """The passages that share most with these words, the best first; those that share nothing come last."""
         weights = {word: self.weight(word) for word in said}
-        shared = [sum(weights[word] for word in weights.keys() & passage) for passage in self._sets]
+        shared = [_shared(weights, passage) for passage in self._sets]
         order = sorted(range(len(shared)), key=lambda place: (-shared[place], place))
         return tuple(self.passages[place] for place in order[:most])
 
@@ -92,6 +91,11 @@ class Context:
             if run in there:
                 inside[place : place + length] = [True] * length
         return sum(inside) / len(said)
+
+
+def _shared(weights: Mapping[str, float], passage: frozenset[str]) -> float:
+    """What words weigh that a passage has; summed in one order, or the last digit would differ from process to process."""
+    return sum(weight for word, weight in weights.items() if word in passage)
 
 
 def runs(said: Sequence[str], length: int) -> list[Run]:

@@ -53,7 +53,7 @@ def test_support_is_a_share_and_what_is_copied_is_supported(sentence: str, conte
 
 
 def test_a_share_is_never_above_the_whole_by_a_last_digit() -> None:
-    """Weights that are summed in two orders differ; a day with one such row would be held back."""
+    """Weights that are summed in another order differ; a day with one such row would be held back."""
     text = "Bicycles are serviced in spring, a service takes two hours and costs the owner forty euros at any shop."
     found = [Context((text, *[BIKES] * n)).support(" ".join(text.split()[start:])) for n in range(3) for start in range(12)]
     assert all((support.words or 0) <= 1 and (support.passage or 0) <= 1 for support in found)
@@ -123,6 +123,8 @@ def test_a_question_is_no_context_and_an_article_is() -> None:
     article = f"Summarise: {BIKES} " * (MATERIAL_CHARACTERS // len(BIKES) + 1)
     long, _ = measured(Exchange("A service takes two hours.", question=article))
     assert long["has_context"] is True and long["support_mean"] == pytest.approx(1)
+    asked_at_length, _ = measured(Exchange("It takes two hours. " * len(article), question=article))
+    assert asked_at_length["has_context"] is False
 
 
 def test_an_answer_without_a_word_is_measured_all_the_same() -> None:
