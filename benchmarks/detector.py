@@ -142,7 +142,7 @@ def held_out(of: Judged, features: Floats, penalty: float) -> Floats:
 def scaled(features: Floats) -> Floats:
     """Standardised; what is not measured counts as the mean, and what nobody measured is left out."""
     kept = features[:, [~np.isnan(column).all() and np.nanstd(column) > 1e-9 for column in features.T]]
-    return np.nan_to_num((kept - np.nanmean(kept, axis=0)) / np.nanstd(kept, axis=0))
+    return np.asarray(np.nan_to_num((kept - np.nanmean(kept, axis=0)) / np.nanstd(kept, axis=0)), np.float64)
 
 
 def contestants(of: Judged) -> dict[str, Floats]:
