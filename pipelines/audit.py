@@ -86,9 +86,8 @@ def ask_advisories(folder: Path) -> Ask:
     from packaging.utils import canonicalize_name
 
     entries: dict[str, list[dict[str, Any]]] = {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for file in sorted((*folder.rglob("*.yaml"), *folder.rglob("*.json"))):
-        entry = yaml.load(file.read_bytes(), Loader=loader)
+        entry = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
         if not isinstance(entry, dict) or not {"id", "affected", "modified"} <= set(entry) or "withdrawn" in entry:
             continue
         for affected in entry["affected"]:

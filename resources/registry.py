@@ -8,6 +8,7 @@ seconds, and a new store is migrated first, which takes five.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,8 +74,7 @@ class Registry:
     def champion(self, model: str) -> Registered | None:
         """The version that serves; None where nobody registered one."""
         with without_spark():
-            found = self._client.search_registered_models(f"name = '{model}'")
-            if not found or CHAMPION not in self._client.get_registered_model(model).aliases:
+            if not self._known(model) or CHAMPION not in self._client.get_registered_model(model).aliases:
                 return None
             return self._read(self._client.get_model_version_by_alias(model, CHAMPION))
 
@@ -95,10 +95,13 @@ class Registry:
         uri = self.uri or f"sqlite:///{self.folder.absolute() / 'mlflow.db'}"
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
+    def _known(self, model: str) -> bool:
+        return bool(self._client.search_registered_models(_named(model)))
+
     def _find(self, model: str, digest: str) -> ModelVersion | None:
-        if not self._client.search_registered_models(f"name = '{model}'"):
+        if not self._known(model):
             return None
-        versions = self._client.search_model_versions(f"name = '{model}'")
+        versions = self._client.search_model_versions(_named(model))
         return next((version for version in versions if version.tags.get(_DIGEST) == digest), None)
 
     def _create(
@@ -109,7 +112,7 @@ class Registry:
         if experiment is None:
             place = None if self.uri else (self.folder.absolute() / "artifacts").as_uri()
             experiment = client.get_experiment(client.create_experiment(model, artifact_location=place))
-        if not client.search_registered_models(f"name = '{model}'"):
+        if not self._known(model):
             client.create_registered_model(model)
         run = client.create_run(experiment.experiment_id, run_name=digest)
         for name, value in metrics.items():
@@ -126,3 +129,10 @@ class Registry:
         with TemporaryDirectory() as folder:
             path = Path(self._client.download_artifacts(run_id, _FILE, folder))
             return Registered(str(version.version), run_id, path.read_text(encoding="utf-8"))
+
+
+def _named(model: str) -> str:
+    """MLflow's filter for one model; it takes no parameters, so the name must be a plain word."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", model):
+        raise ValueError(f"{model!r} is no name of a model: small letters, digits and _")
+    return f"name = '{model}'"

@@ -113,6 +113,7 @@ PUT_TOGETHER = {
     ("resources/capture.py", "end"): "the marker of a bound parameter",
     ("resources/day_inputs.py", "start"): "a date's own text, in a SELECT that takes no parameters",
     ("resources/day_inputs.py", "named"): "digests of files, each through literal(), in a SELECT that takes no parameters",
+    ("resources/registry.py", "model"): "a name that was checked to be a plain word: MLflow's filter takes no parameters",
     ("resources/warehouse.py", """text.replace("'", "''")"""): "literal() itself",
 }
 """Expressions in a value's place that are no value, and why."""

@@ -353,7 +353,8 @@ def test_what_is_shown_of_a_name_tells_it_from_another() -> None:
 
 
 def test_nothing_writes_files_for_spreadsheets() -> None:
-    """Names that begin with = + - @ are formulas to a spreadsheet. They stay as they are in tables, which are not CSV."""
+    """Names that begin with = + - @ are formulas to a spreadsheet. They stay as they are in tables, which are not CSV;
+    the one file that is made for spreadsheets escapes each cell (tests/e2e/test_label_export.py)."""
     folders = ("pipelines", "assets", "resources")
     writers = ("csv.writer", "csv.DictWriter", "to_csv", "write_csv", "to_excel", "format csv")
     found = {
@@ -363,7 +364,7 @@ def test_nothing_writes_files_for_spreadsheets() -> None:
         for writer in writers
         if writer in path.read_text(encoding="utf-8")
     }
-    assert found == set()
+    assert found == {"assets/quality/label_export.py: csv.writer"}
 
 
 _NIGHT = """
