@@ -10,7 +10,10 @@ profiles alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import multiprocessing
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import filterfalse
@@ -156,6 +159,25 @@ def play(
     alarms = episodes(_found(house, first_day), incidents)
     planted = [incident for incident in incidents if not _is_calm(incident)]
     return GameDay(days, tuple(_played(house, incident, alarms) for incident in planted), tuple(alarms))
+
+
+def play_all(worlds: Mapping[str, Callable[[Path], GameDay]], folder: Path, lanes: int) -> dict[str, GameDay]:
+    """What became of each world, `lanes` of them at once, in a process each; each is told when it ends."""
+    games = {}
+    with ProcessPoolExecutor(lanes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(_play_and_remove, make, folder / name): name for name, make in worlds.items()}
+        for done in as_completed(running):
+            name, game = running[done], done.result()
+            games[name] = game
+            found = [(played.incident.name, played.found_by, played.night) for played in game.incidents]
+            print(f"{name}: {len(game.false_alarms)} false alarms; {found}", flush=True)
+    return games
+
+
+def _play_and_remove(make: Callable[[Path], GameDay], folder: Path) -> GameDay:
+    game = make(folder)
+    shutil.rmtree(folder)
+    return game
 
 
 def _found(house: House, first_day: date) -> list[Alarm]:

@@ -2,21 +2,20 @@
 
 The whole (`make proof`) plays 60 calm nights under all rules, the service plan and the drift plan at three sizes, and writes
 docs/proofs/game_day.md. NOCTURNE_PROOF_NIGHTS, NOCTURNE_PROOF_REQUESTS, NOCTURNE_PROOF_SEED: how long, how much traffic a
-day, which.
+day, which; NOCTURNE_PROOF_LANES: how many worlds at once.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import time
+import resource
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
-from game_day import DRIFT, NIGHTS_TO_FIND, SERVICE, GameDay, Played, play
+from game_day import DRIFT, NIGHTS_TO_FIND, SERVICE, GameDay, Played, play, play_all
 
 from resources.contracts import REPO
 from simulator.drift_incidents import Drift, LengthShift, ProviderSwitch
@@ -35,6 +34,7 @@ from simulator.service_incidents import DeployWindow, ErrorBurst, SafetyBypass
 FIRST_DAY = date(2026, 6, 1)
 NIGHTS = int(os.environ.get("NOCTURNE_PROOF_NIGHTS", "60"))
 REQUESTS = int(os.environ.get("NOCTURNE_PROOF_REQUESTS", "2000"))
+LANES = int(os.environ.get("NOCTURNE_PROOF_LANES", "2"))
 SEED = int(os.environ.get("NOCTURNE_PROOF_SEED", "11"))
 DRIFT_NIGHTS = 5 * DRIFTS_APART
 """So many that each kind of drift comes once."""
@@ -84,32 +84,28 @@ def test_another_model_behind_its_name_and_longer_prompts_are_found_by_the_third
 
 @pytest.mark.proof
 def test_sixty_calm_nights_wake_nobody_and_most_large_incidents_and_drifts_are_found(tmp_path: Path) -> None:
-    started = time.process_time()
-    calm = once(
-        "calm", tmp_path,
-        lambda root: play(
-            root, calm_plan, FIRST_DAY, NIGHTS, REQUESTS, SEED,
-            texts=True, reference_days=REFERENCE_DAYS, tables=SERVICE + DRIFT,
-        ),
-    )  # fmt: skip
-    drifts = {
-        size: once(
-            f"drift-{size}", tmp_path,
-            lambda root, size=size: play(  # type: ignore[misc]
-                root, partial(drift_plan, size=size), FIRST_DAY, DRIFT_NIGHTS, REQUESTS, SEED,
-                texts=True, reference_days=REFERENCE_DAYS, tables=DRIFT,
-            ),
+    before = spent_s()
+    drift = {"texts": True, "reference_days": REFERENCE_DAYS}
+    worlds: dict[str, Callable[[Path], GameDay]] = {
+        "calm": partial(
+            play, plan=calm_plan, first_day=FIRST_DAY, days=NIGHTS, requests_per_day=REQUESTS, seed=SEED,
+            tables=SERVICE + DRIFT, **drift,
         )
-        for size in reversed(SIZES)
     }  # fmt: skip
-    services = {
-        size: once(
-            f"service-{size}", tmp_path,
-            lambda root, size=size: play(root, partial(service_plan, size=size), FIRST_DAY, NIGHTS, REQUESTS, SEED),  # type: ignore[misc]
-        )
-        for size in reversed(SIZES)
-    }  # fmt: skip
-    write_result(calm, services, drifts, time.process_time() - started)
+    for size in reversed(SIZES):
+        worlds[f"drift-{size}"] = partial(
+            play, plan=partial(drift_plan, size=size), first_day=FIRST_DAY, days=DRIFT_NIGHTS, requests_per_day=REQUESTS,
+            seed=SEED, tables=DRIFT, **drift,
+        )  # fmt: skip
+    for size in reversed(SIZES):
+        worlds[f"service-{size}"] = partial(
+            play, plan=partial(service_plan, size=size), first_day=FIRST_DAY, days=NIGHTS, requests_per_day=REQUESTS,
+            seed=SEED,
+        )  # fmt: skip
+    games = play_all(worlds, tmp_path, LANES)
+    calm = games["calm"]
+    services, drifts = ({size: games[f"{kind}-{size}"] for size in SIZES} for kind in ("service", "drift"))
+    write_result(calm, services, drifts, spent_s() - before)
     assert len(calm.false_alarms) <= MOST_FALSE_ALARMS, [alarm.title for alarm in calm.false_alarms]
     for game in (services["large"], drifts["large"]):
         large = [played for played in game.incidents if not _is_expected(played.incident)]
@@ -117,13 +113,9 @@ def test_sixty_calm_nights_wake_nobody_and_most_large_incidents_and_drifts_are_f
         assert len(found) >= LARGE_FOUND * len(large), [played.incident.name for played in large if played not in found]
 
 
-def once(name: str, folder: Path, make: Callable[[Path], GameDay]) -> GameDay:
-    """What `make` returns; its folder is removed, and what was found is told at once: the whole takes an hour."""
-    game = make(folder / name)
-    shutil.rmtree(folder / name)
-    found = [(played.incident.name, played.found_by, played.night) for played in game.incidents]
-    print(f"{name}: {len(game.false_alarms)} false alarms; {found}")
-    return game
+def spent_s() -> float:
+    """Seconds of CPU, of this process and of those that ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def _is_expected(incident: Incident) -> bool:
