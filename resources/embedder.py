@@ -130,7 +130,13 @@ class Embedder:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        model = SentenceTransformer(str(self.folder), device=self.device, local_files_only=True)
+        try:
+            model = SentenceTransformer(str(self.folder), device=self.device, local_files_only=True)
+        except Exception as error:  # which one depends on the file: safetensors, torch, json and more have their own
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise EmbedderError(
+                f"{self.folder} cannot be loaded as a sentence embedder ({reason}); copy or fetch the model again"
+            ) from error
         return model.to(torch.bfloat16) if self.dtype == "bfloat16" else model
 
     def _computed(self, texts: list[str]) -> Vectors:
@@ -148,12 +154,20 @@ class Embedder:
         if self.cache is None:
             yield _Stored(None)
             return
-        self.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.cache / f"{self.fingerprint}.sqlite"
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise EmbedderError(f"the cache of vectors, {self.cache}, is no folder; move that file away") from error
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(path, timeout=60)) as con:
-            con.execute("create table if not exists vectors (key blob primary key, vector blob not null)")
-            yield _Stored(con)
+        try:
+            with closing(sqlite3.connect(path, timeout=60)) as con:
+                con.execute("create table if not exists vectors (key blob primary key, vector blob not null)")
+                yield _Stored(con)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise EmbedderError(f"{path} is damaged ({error}); delete it: what it held is computed again") from error
 
 
 class _Stored:

@@ -118,6 +118,29 @@ def test_a_folder_without_weights_is_no_model(tmp_path: Path) -> None:
         Embedder(str(tmp_path), cache=tmp_path).embed(["x"])
 
 
+def test_weights_that_were_cut_short_are_told_as_such(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(Embedder().folder, folder)
+    with (folder / "model.safetensors").open("r+b") as weights:
+        weights.truncate(1_000)
+    with pytest.raises(EmbedderError, match="cannot be loaded as a sentence embedder"):
+        Embedder(str(folder)).embed(["Where is my parcel?"])
+
+
+def test_a_damaged_cache_says_that_it_can_be_deleted(tmp_path: Path) -> None:
+    model = Embedder(cache=tmp_path)
+    damaged = tmp_path / f"{model.fingerprint}.sqlite"
+    damaged.write_bytes(b"no database at all " * 100)
+    with pytest.raises(EmbedderError, match="delete it: what it held is computed again"):
+        model.embed(["Where is my parcel?"])
+
+
+def test_a_cache_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(EmbedderError, match="is no folder"):
+        Embedder(cache=tmp_path / "cache").embed(["Where is my parcel?"])
+
+
 def test_bfloat16_keeps_vectors_of_length_one_near_those_of_float32(cached: Embedder) -> None:
     if not embedder._has_amx():
         with pytest.raises(EmbedderError, match="no AMX"):
