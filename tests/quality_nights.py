@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import hypergeom
 
-from assets.quality.rates import Labels, Rate, estimate
+from assets.quality.estimator import Labels, Rate, estimate
 from assets.quality.sampling import Draw, Responses, draw
 from assets.service.intervals import clopper_pearson_low, wilson
 from resources.contracts import REPO

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from quality_nights import calibrated
 
+from assets.quality.estimator import Labels, estimate
 from assets.quality.rater_error import RaterError, corrected, together
 from assets.quality.raters import Raters, dawid_skene, resampled
-from assets.quality.rates import Labels, estimate
 
 RATERS, SENSITIVITY, SPECIFICITY = 5, 0.9, 0.955
 LABELS_OF_A_WEEK, WEEKS, RESPONSES = 1400, 4, 20_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from quality_nights import calibrated, classical, labelled, world
 
-from assets.quality.rates import Labels, estimate
+from assets.quality.estimator import Labels, estimate
 from assets.quality.sampling import draw, supplement
 
 KEY = b"of-the-tests-only"

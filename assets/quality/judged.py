@@ -1,6 +1,6 @@
 """What people said, as arrays: the newest label of each annotator counts, and two annotators are two opinions.
 
-Here belongs how rows of quality.labels become verdicts; what follows from them stands in raters.py and rates.py.
+Here belongs how rows of quality.labels become verdicts; what follows from them stands in raters.py and estimator.py.
 """
 
 from __future__ import annotations

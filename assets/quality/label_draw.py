@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from assets.quality.estimator import correlation
 from assets.quality.inclusion import Floats
 from assets.quality.keyed_order import uniform
-from assets.quality.rates import correlation
 from assets.quality.sampling import Draw, Responses, draw, supplement
 
 Row = dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assets.quality.rates import Rate
+from assets.quality.estimator import Rate
 from assets.service.intervals import Z_95, clopper_pearson_low, wilson
 
 

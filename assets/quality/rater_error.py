@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assets.quality.estimator import Rate
 from assets.quality.inclusion import Floats
 from assets.quality.raters import TOO_NOISY, Raters
-from assets.quality.rates import Rate
 from assets.service.intervals import Z_95
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from quality_nights import calibrated, rated
 from scipy import stats
 
+from assets.quality.estimator import Rate
 from assets.quality.power import labels_needed
-from assets.quality.rates import Rate
 
 
 def plain(hits: int, n: int, responses: int) -> Rate:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from quality_nights import calibrated
 from rater_nights import RATERS, SENSITIVITY, SPECIFICITY, judged, rater_error, rater_nights
 
+from assets.quality.estimator import Rate
 from assets.quality.rater_error import RaterError, corrected, together
 from assets.quality.raters import FEWEST_DOUBLED, Raters, alpha, dawid_skene, doubled, resampled, warning
-from assets.quality.rates import Rate
 
 PERFECT = RaterError(1.0, 1.0, np.zeros((2, 2)))
 

@@ -12,7 +12,7 @@ from quality_nights import Floats, calibrated, labelled, rated, world
 from scipy import stats
 from week_nights import segments, weeks
 
-from assets.quality.rates import Labels, correlation, estimate
+from assets.quality.estimator import Labels, correlation, estimate
 from assets.quality.sampling import draw
 from assets.service.intervals import wilson
 
