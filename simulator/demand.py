@@ -17,8 +17,9 @@ from simulator.shape import HOUR_MS, ChunkPlan, FloatArray, IntArray, day_start_
 REQUESTS_PER_USER_DAY = 12
 """How many people a tenant has follows from its traffic; a few of them send most of it."""
 
-VOICE = ("topic", "language", "style", "prompt_permille", "answer_permille")
-"""What incidents say of a row's words: topic, language and style as codes, lengths as thousandths of the usual."""
+VOICE = ("topic", "language", "style", "prompt_permille", "answer_permille", "made_up_permille")
+"""What incidents say of a row's words: topic, language and style as codes, lengths as thousandths of the usual, and how many
+more answers in a thousand are made up."""
 
 _FEATURE_WEIGHTS = np.array([[tenant.features.get(feature.name, 0.0) for feature in FEATURES] for tenant in TENANTS])
 _MODEL_WEIGHTS = np.array([[feature.models.get(model.name, 0.0) for model in MODELS] for feature in FEATURES])

@@ -22,6 +22,7 @@ from simulator.chunk import ABSENT, Chunk
 from simulator.demand import VOICE
 from simulator.documents import Document, Fact, handbook
 from simulator.fragments import BLOCKED, FINISH_REASONS, OUTCOMES, RELEASES, prompt_version
+from simulator.inventions import invent
 from simulator.languages import Language, languages
 from simulator.planted import KINDS, SECRETS, plant
 from simulator.tools import CALL_SHARE, draw_calls
@@ -34,8 +35,6 @@ LANGUAGES = tuple(languages())
 _BY_TOPIC = {topic: _BOOK.of(topic) for topic in _BOOK.topics}
 _FACTS = {topic: tuple(fact for document in _BY_TOPIC[topic] for fact in document.facts) for topic in _BOOK.topics}
 
-_NAMES = tuple(sorted({fact.value for facts in _FACTS.values() for fact in facts if fact.value.isalpha()}))
-"""Values of one word, of which a wrong answer takes another one."""
 _MODEL_RATES = {
     "gpt-4o": 0.03, "gpt-4o-mini": 0.07, "o4-mini": 0.03, "gpt-4o-audio-preview": 0.08, "claude-sonnet-4-5": 0.02,
     "claude-haiku-4-5": 0.05, "gemini-2.5-flash": 0.06, "gemini-2.5-pro": 0.03, "mistral-small-latest": 0.1,
@@ -133,10 +132,11 @@ def draw_words(chunk: Chunk) -> list[Words]:
         topic = topic or rng.choices(_BOOK.topics, cum_weights=_TOPIC_WEIGHTS[feature])[0]
         topics[talk] = topic
         # Drawn all the same: a conversation that stays as it was takes the turns that it took.
-        forced, language, style, prompt_permille, answer_permille = voice
+        forced, language, style, prompt_permille, answer_permille, made_up_permille = voice
         topic = TOPICS[forced] if forced >= 0 else topic
         draw = _Draw(rng, chunk.day, FEATURES[feature].name, MODELS[model].name, f"{request:016x}")
         draw.is_unguarded = unguarded == 1
+        draw.made_up_points = max(made_up_permille, 0) / 1000
         draw.language = languages()[LANGUAGES[language]] if language >= 0 else None
         error = "blocked" if outcome == BLOCKED else OUTCOMES[outcome][1]
         system = systems[feature, max(release, 0)]
@@ -173,6 +173,8 @@ class _Draw:
         """The filters are out of order: an attack, and it gets what it wants."""
         self.language: Language | None = None
         """What a customer speaks who does not speak English."""
+        self.made_up_points = 0.0
+        """How much more often than usual an answer that could be right is made up instead."""
 
     def words(self, system: str, topic: str, error: str | None, finish: str | None) -> Words:
         """`error`: the outcome's error code, or `blocked`. Some outcomes have no answer, some a broken one."""
@@ -223,17 +225,23 @@ class _Draw:
         rng = self.rng
         probability = hallucination_rate(self.model, self.feature, self.day)
         probability += _GAP if fact is None else _MISSED if is_missed else 0.0
+        more = 0.0 if fact is None or is_missed else self.made_up_points
         document_id = fact.document_id if fact else None
         lot = rng.random()
         if lot < probability:
-            kind, text = self._invent(fact or rng.choice(_FACTS[rng.choice(_BOOK.topics)]), is_claimed=fact is None)
-            truth = Truth("hallucinated", kind, document_id, rank, probability, fact.sentence if fact else None)
+            if fact is None:
+                kind, text = "unanswerable", rng.choice(_FACTS[rng.choice(_BOOK.topics)]).sentence
+            else:
+                kind, text = invent(rng, fact, self.language)
+            truth = Truth("hallucinated", kind, document_id, rank, probability + more, fact.sentence if fact else None)
         elif fact is None or is_missed or lot > 1 - _REFUSED_SHARE:
-            truth = Truth("refused", None, document_id, rank, probability, fact.sentence if fact else None)
+            truth = Truth("refused", None, document_id, rank, probability + more, fact.sentence if fact else None)
             refusals = self.language.phrases["refusal"] if self.language else phrases.REFUSALS
             return Words("", (), "", rng.choice(refusals), _uncited(retrieved), truth=truth)
         else:
-            text, truth = fact.sentence, Truth("grounded", None, document_id, rank, probability, fact.sentence)
+            kind, text = self._made_up(fact, more / (1 - probability - _REFUSED_SHARE))
+            label: Label = "hallucinated" if kind else "grounded"
+            truth = Truth(label, kind, document_id, rank, probability + more, fact.sentence)
         cites = retrieved[0].document.id if retrieved and rank is None else document_id
         if self.language:
             output = rng.choice(self.language.phrases["answer"]).format(text)
@@ -246,19 +254,11 @@ class _Draw:
             output = rng.choice(phrases.ANSWERS).format(text)
         return Words("", (), "", output, retrieved, truth=truth)
 
-    def _invent(self, fact: Fact, *, is_claimed: bool) -> tuple[str, str]:
-        """A wrong sentence and what is wrong with it."""
-        rng = self.rng
-        if is_claimed:
-            return "unanswerable", fact.sentence
-        if rng.random() < 0.25:
-            claims = self.language.phrases["unsupported"] if self.language else phrases.UNSUPPORTED
-            return "unsupported_claim", f"{fact.sentence} {rng.choice(claims)}"
-        other = _another_number(rng, fact.value)
-        if other is not None:
-            return "changed_number", fact.sentence.replace(fact.value, other)
-        name = rng.choice([name for name in _NAMES if name != fact.value])
-        return "changed_name", fact.sentence.replace(fact.value, name)
+    def _made_up(self, fact: Fact, chance: float) -> tuple[str | None, str]:
+        """What is wrong with an answer that would be right, if anything is, and what it says."""
+        # By chance of its own: all else about the request stays as it was drawn.
+        rng = random.Random(int(self.request, 16) ^ 0xFA15E)
+        return invent(rng, fact, self.language) if rng.random() < chance else (None, fact.sentence)
 
     def _retrieve(self, topic: str, fact: Fact | None) -> tuple[Retrieved, ...]:
         """Up to five documents, best first; the true one is missing in a known share."""
@@ -314,9 +314,10 @@ class _Draw:
             truth = Truth(label, "wrong_topic" if is_wrong else None, None, None, probability, topic)
             return Words(system, (), prompt, output, truth=truth)
         document = next(d for d in _BY_TOPIC[topic] if d.id == fact.document_id)
-        kind, text = self._invent(fact, is_claimed=False) if is_wrong else (None, fact.sentence)
+        more = self.made_up_points
+        kind, text = invent(rng, fact, None) if is_wrong else self._made_up(fact, more / (1 - probability))
         output = rng.choice(phrases.SUMMARIES).format(title=document.title, fact=text)
-        truth = Truth("hallucinated" if is_wrong else "grounded", kind, document.id, None, probability, fact.sentence)
+        truth = Truth("hallucinated" if kind else "grounded", kind, document.id, None, probability + more, fact.sentence)
         return Words(system, (), rng.choice(phrases.SUMMARY_ASKS).format(document.text), output, truth=truth)
 
     def _code(self, system: str, finish: str | None) -> Words:
@@ -352,12 +353,3 @@ class _Draw:
 
 def _uncited(retrieved: tuple[Retrieved, ...]) -> tuple[Retrieved, ...]:
     return tuple(replace(r, is_cited=False) for r in retrieved)
-
-
-def _another_number(rng: random.Random, value: str) -> str | None:
-    """The value with its first digit changed, so that the number is another one; None where it has none."""
-    place = next((place for place, character in enumerate(value) if character.isdigit()), None)
-    if place is None:
-        return None
-    digit = rng.choice([other for other in "123456789" if other != value[place]])
-    return value[:place] + digit + value[place + 1 :]

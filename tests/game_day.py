@@ -35,6 +35,7 @@ from resources.capture import CapturePolicy, load
 from resources.computing import DayOutcome, compute_day
 from resources.contracts import SEEDS
 from resources.day_inputs import DayInputs
+from resources.embedder import Embedder
 from resources.landing import Landing, LandingReport
 from resources.references import replace_reference
 from resources.tenants import declared_tenants
@@ -140,16 +141,19 @@ class GameHouse(House):
 
 def play(
     root: Path, plan: Plan, first_day: date, days: int, requests_per_day: int, seed: int, *,
-    texts: bool = False, reference_days: int = 0, tables: Sequence[str] = SERVICE,
+    texts: bool = False, reference_days: int = 0, tables: Sequence[str] = SERVICE, vectors: Path | None = None,
 ) -> GameDay:  # fmt: skip
     """Simulate the world, run one night over all of it, judge what the rules say of `days` days from `first_day` on.
 
-    The world, and what the plan places, begins `reference_days` earlier. `tables`: SERVICE, DRIFT or both.
+    The world, and what the plan places, begins `reference_days` earlier. `tables`: SERVICE, DRIFT or both. `vectors`: a
+    cache that worlds share, of what they say alike.
     """
     begin, all_days = first_day - timedelta(days=reference_days), reference_days + days
     incidents = plan(begin, all_days)
     house = game_house(root, first_day + timedelta(days=days), tables)
     house.judged_from, house.keeps_words = first_day, texts
+    if vectors:
+        house.embedder = Embedder(cache=vectors)
     for _ in simulate(
         house.landing, root / "truth", begin, all_days, requests_per_day, seed,
         incidents=incidents, files_per_day=1, texts=texts,

@@ -280,6 +280,18 @@ MACRO_CALLS = {
         "'claude-3-20240307', 'claude-3-latest'", "cast(null as string), 'gpt-4o'",
         "'gpt-4o-2024-08-06', cast(null as string)",
     ],
+    "minutes_between": [
+        f"cast({first} as timestamp with time zone), cast({last} as timestamp with time zone)"
+        for first, last in (
+            ("'2026-01-15 10:00:00.9+00'", "'2026-01-15 10:01:30.1+00'"),
+            ("'2026-01-16 00:00:00+00'", "'2026-01-15 00:00:00+00'"),
+            ("'2026-01-15 10:00:00+00'", "null"),
+        )
+    ],
+    "days_between": [
+        f"cast({first} as date), cast({last} as date)"
+        for first, last in (("'2026-02-28'", "'2026-03-01'"), ("'2026-01-02'", "'2026-01-01'"), ("null", "'2026-01-01'"))
+    ],
 }  # fmt: skip
 
 

@@ -91,3 +91,7 @@ create or replace macro is_release_of(released, alias) as
         and regexp_matches(substr(released, length(replace(alias, '-latest', '')) + 2), '^[0-9-]{3,10}$'),
         false
     );
+
+-- Whole seconds from one instant to a later one, in minutes; days from one date to a later one.
+create or replace macro minutes_between(earlier, later) as cast(date_diff('second', earlier, later) as double) / 60;
+create or replace macro days_between(earlier, later) as date_diff('day', earlier, later);

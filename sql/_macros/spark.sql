@@ -91,3 +91,8 @@ create or replace temporary function is_release_of(released string, alias string
         and regexp_like(substr(released, length(replace(alias, '-latest', '')) + 2), '^[0-9-]{3,10}$'),
         false
     );
+
+-- Whole seconds from one instant to a later one, in minutes; days from one date to a later one.
+create or replace temporary function minutes_between(earlier timestamp, later timestamp) returns double return
+    cast(unix_timestamp(later) - unix_timestamp(earlier) as double) / 60;
+create or replace temporary function days_between(earlier date, later date) returns int return datediff(later, earlier);

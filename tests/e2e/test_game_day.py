@@ -85,17 +85,17 @@ def test_another_model_behind_its_name_and_longer_prompts_are_found_by_the_third
 @pytest.mark.proof
 def test_sixty_calm_nights_wake_nobody_and_most_large_incidents_and_drifts_are_found(tmp_path: Path) -> None:
     before = spent_s()
-    drift = {"texts": True, "reference_days": REFERENCE_DAYS}
+    with_drift = partial(play, texts=True, reference_days=REFERENCE_DAYS, vectors=tmp_path / "vectors")
     worlds: dict[str, Callable[[Path], GameDay]] = {
         "calm": partial(
-            play, plan=calm_plan, first_day=FIRST_DAY, days=NIGHTS, requests_per_day=REQUESTS, seed=SEED,
-            tables=SERVICE + DRIFT, **drift,
+            with_drift, plan=calm_plan, first_day=FIRST_DAY, days=NIGHTS, requests_per_day=REQUESTS, seed=SEED,
+            tables=SERVICE + DRIFT,
         )
     }  # fmt: skip
     for size in reversed(SIZES):
         worlds[f"drift-{size}"] = partial(
-            play, plan=partial(drift_plan, size=size), first_day=FIRST_DAY, days=DRIFT_NIGHTS, requests_per_day=REQUESTS,
-            seed=SEED, tables=DRIFT, **drift,
+            with_drift, plan=partial(drift_plan, size=size), first_day=FIRST_DAY, days=DRIFT_NIGHTS,
+            requests_per_day=REQUESTS, seed=SEED, tables=DRIFT,
         )  # fmt: skip
     for size in reversed(SIZES):
         worlds[f"service-{size}"] = partial(

@@ -29,3 +29,16 @@ select
     coalesce(sum(unanswered), 0) as unanswered,
     coalesce(sum(unknown + conflicting + closed + faulty), 0) as not_taken
 from quality.label_imports;
+
+-- Which share of the outputs of high risk did people review before release, in the last 28 days of the record, how fast is the slowest
+-- feature, and how many went out though a person had said no? NULL: no release is logged.
+select
+    coalesce(sum(outputs), 0) as outputs,
+    coalesce(sum(reviewed), 0) as reviewed,
+    sum(reviewed_before_release) / nullif(sum(released), 0) as before_release_share,
+    wilson_low(sum(reviewed_before_release), sum(released)) as low,
+    wilson_high(sum(reviewed_before_release), sum(released)) as high,
+    max(turnaround_p90_min) as slowest_p90_min,
+    coalesce(sum(released_though_rejected), 0) as released_though_rejected
+from quality.human_review
+where day > (select max(day) from logs.requests) - 28;
