@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         help=f"log some of the traffic in other tools' formats (with --texts): {', '.join(OTHER_NAMES)}",
     )  # fmt: skip
     parser.add_argument("--plan", choices=PLANS, default="default", help="which incidents are planted")
-    parser.add_argument("--size", choices=SIZES, default="medium", help="of the incidents of service and drift")
+    parser.add_argument("--size", choices=SIZES, default="medium", help="of the incidents of service, drift and quality")
     parser.add_argument("--no-dirt", action="store_true")
     parser.add_argument("--plain", action="store_true", help="nothing is packed")
     options = parser.parse_args(arguments)

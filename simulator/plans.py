@@ -7,8 +7,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Literal, get_args
 
+from simulator.catalogue import FEATURE_CODES
 from simulator.drift_incidents import LanguageSwitch, LengthShift, NewPromptVersion, ProviderSwitch, TopicSurge
+from simulator.fragments import prompt_version
 from simulator.incidents import Incident, NewModel, PriceChange, TokenSpike
+from simulator.quality_incidents import HallucinationRise
 from simulator.seasons import Season
 from simulator.service_incidents import (
     DeployWindow,
@@ -28,6 +31,8 @@ QUIET_DAYS, DAYS_APART = 14, 3
 """Of a service plan: days before the first incident, for rules that look back, and from one incident to the next."""
 REFERENCE_DAYS, DRIFTS_APART, DRIFT_DAYS = 56, 7, 4
 """Of a drift plan: likewise, and how long a drift lasts."""
+RISES_APART, RISE_DAYS = 14, 4
+"""Of a quality plan: from one rise to the next (and so long it is quiet first), and how long a rise lasts."""
 
 
 def quiet_plan(first_day: date, days: int) -> tuple[Incident, ...]:
@@ -110,14 +115,32 @@ def drift_plan(first_day: date, days: int, size: Size = "medium") -> tuple[Incid
     return (*calm_plan(first_day, days), *drifts)
 
 
+def quality_plan(first_day: date, days: int, size: Size = "medium") -> tuple[Incident, ...]:
+    """After two quiet weeks, and every two weeks again, a new prompt version makes things up, feature after feature.
+
+    Each begins with a day on which the feature's usual version is new, so that it lasts. Raises ValueError where the days
+    are too few for one.
+    """
+    if days < 2 * RISES_APART:
+        raise ValueError(f"a quality plan takes {2 * RISES_APART} days or more, not {days}")
+    rises = []
+    for turn, day in enumerate(range(RISES_APART, days - RISES_APART + 1, RISES_APART)):
+        feature = _MAKING_UP[turn % len(_MAKING_UP)]
+        begin = _newest_version(first_day + timedelta(days=day), FEATURE_CODES[feature])
+        points = (0.03, 0.07, 0.15)[SIZES.index(size)]
+        rises.append(HallucinationRise(f"made-up-{turn}", *_days(begin, RISE_DAYS), {"feature": feature}, points))
+    return tuple(rises)
+
+
 PLANS: dict[str, Callable[[Size], Plan]] = {
     "default": lambda size: default_plan,
     "service": lambda size: partial(service_plan, size=size),
     "drift": lambda size: partial(drift_plan, size=size),
+    "quality": lambda size: partial(quality_plan, size=size),
     "quiet": lambda size: quiet_plan,
     "calm": lambda size: calm_plan,
 }
-"""Plans by the name that the command line knows; only those of service and drift have sizes."""
+"""Plans by the name that the command line knows; only those of service, drift and quality have sizes."""
 
 _MODELS = ("claude-haiku-4-5", "gpt-4o-mini", "gemini-2.5-flash")
 _PROVIDERS = ("anthropic", "google", "openai")
@@ -135,6 +158,7 @@ _LONGER: tuple[tuple[str, Literal["prompt", "answer"]], ...] = (
 )  # fmt: skip
 _SWITCHED = ("gemini-2.5-flash", "gpt-4o-mini", "claude-sonnet-4-5")
 _REWRITTEN = ("code_assist", "support_chat", "doc_search")
+_MAKING_UP = ("support_chat", "doc_search", "summaries")
 
 
 def _latency(day: datetime, turn: int, size: int) -> Incident:
@@ -228,5 +252,12 @@ def _hours(day: datetime, hour: int, hours: int) -> tuple[datetime, datetime]:
     return day + timedelta(hours=hour), day + timedelta(hours=hour + hours)
 
 
-def _days(day: datetime) -> tuple[datetime, datetime]:
-    return day, day + timedelta(days=DRIFT_DAYS)
+def _days(day: datetime, days: int = DRIFT_DAYS) -> tuple[datetime, datetime]:
+    return day, day + timedelta(days=days)
+
+
+def _newest_version(day: date, feature: int) -> datetime:
+    """The first day from `day` on with another version of a feature's prompt than the day before."""
+    while prompt_version(day, feature) == prompt_version(day - timedelta(days=1), feature):
+        day += timedelta(days=1)
+    return _at(day, 0)
