@@ -10,12 +10,12 @@ import os
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from assets.quality.label_export import Asked, Task, argilla, json_lines, label_studio, label_studio_config, spreadsheet
 from pipelines.label_desk import QUEUE, TEXTS
+from pipelines.response_words import response_words
 from resources.clock import Clock
 from resources.durable import sync_path, write_atomically
 from resources.events import closed_days_of, table_rows
@@ -23,40 +23,10 @@ from resources.failpoints import failpoint
 from resources.labelling_seed import LABELLING_FILE, load_labelling
 from resources.retention import RETENTION_FILE, load_policy
 from resources.store import Store
-from resources.warehouse import define_inputs, scan
 from resources.warehouse_resource import WarehouseResource
 
 Row = dict[str, Any]
 CONFIG = "label_studio_config.xml"
-_WORDS = """
-with wanted as (
-    select r.request_id, r.feature, r.file_id, r.record_number, r.may_label
-    from logs.requests as r
-    where r.day = $day and list_contains($ids, r.request_id)
-),
-given as (
-    select w.request_id, t.part, t.text, 0 as rank, t.may_label
-    from wanted as w
-    inner join logs.texts as t on t.file_id = w.file_id and t.record_number = w.record_number
-    where t.record_kind = 'request'
-    union all
-    select w.request_id, t.part, t.text, v.document_rank as rank, t.may_label
-    from wanted as w
-    inner join logs.retrievals as v on v.request_id = w.request_id
-    inner join logs.texts as t on t.file_id = v.file_id and t.record_number = v.record_number
-    where t.part = 'document'
-    union all
-    select w.request_id, t.part, t.text, c.record_number as rank, t.may_label
-    from wanted as w
-    inner join logs.tool_calls as c on c.request_id = w.request_id
-    inner join logs.texts as t on t.file_id = c.file_id and t.record_number = c.record_number
-    where t.part = 'result'
-)
-select w.request_id, w.feature, coalesce(w.may_label, true) as may_label, g.part, g.text
-from wanted as w
-left join given as g on g.request_id = w.request_id and coalesce(g.may_label, true)
-order by w.request_id, g.part, g.rank nulls last, g.text
-"""
 
 
 @dataclass
@@ -119,7 +89,7 @@ class LabelExport:
         return done
 
     def _tasks(self, rows: list[Row], done: Exported) -> list[Task]:
-        words = self._words(rows[0]["day"], [row["request_id"] for row in rows])
+        words = response_words(self.store, rows[0]["day"], [row["request_id"] for row in rows])
         tasks = []
         for row in rows:
             found = words.get(row["request_id"])
@@ -130,23 +100,6 @@ class LabelExport:
             else:
                 tasks.append(_task(row, found))
         return tasks
-
-    def _words(self, day: date, ids: list[str]) -> dict[str, Row]:
-        """By request id: its feature, whether it may be labelled, and its texts by part."""
-        near = {day + timedelta(days=n) for n in (-1, 0, 1)}
-        names = (TEXTS, "logs.requests", "logs.retrievals", "logs.tool_calls")
-        views = {
-            name: scan(self.store.contracts[name], [f.path for f in self.store.newest(name).files() if f.day in near])
-            for name in names
-        }
-        found: dict[str, Row] = {}
-        with self.store.connection() as con:
-            define_inputs(con, views)
-            for request_id, feature, may_label, part, text in con.execute(_WORDS, {"day": day, "ids": ids}).fetchall():
-                known = found.setdefault(request_id, {"feature": feature, "may_label": may_label, "texts": {}})
-                if part is not None:
-                    known["texts"].setdefault(part, []).append(text)
-        return found
 
     def _write(self, name: str, copies: dict[str, list[Task]], asked: Asked) -> None:
         """A folder that is there whole or not at all."""
