@@ -239,9 +239,9 @@ class _Draw:
             refusals = self.language.phrases["refusal"] if self.language else phrases.REFUSALS
             return Words("", (), "", rng.choice(refusals), _uncited(retrieved), truth=truth)
         else:
-            kind, text = self._made_up(fact, more / (1 - probability - _REFUSED_SHARE))
-            label: Label = "hallucinated" if kind else "grounded"
-            truth = Truth(label, kind, document_id, rank, probability + more, fact.sentence)
+            wrong, text = self._made_up(fact, more / (1 - probability - _REFUSED_SHARE))
+            label: Label = "hallucinated" if wrong else "grounded"
+            truth = Truth(label, wrong, document_id, rank, probability + more, fact.sentence)
         cites = retrieved[0].document.id if retrieved and rank is None else document_id
         if self.language:
             output = rng.choice(self.language.phrases["answer"]).format(text)
