@@ -85,7 +85,7 @@ def _labels(truth: Path, day: str) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m simulator.annotator", description="Simulated labels of an exported queue.")
+    parser = argparse.ArgumentParser(prog="python -m simulator.annotator", description="Simulated labels of a queue.")
     parser.add_argument("--queue", type=Path, required=True, help="labelling/queue of the home")
     parser.add_argument("--truth", type=Path, required=True, help="the truth folder of the simulated traffic")
     parser.add_argument("--inbox", type=Path, required=True, help="labelling/inbox of the home")
