@@ -30,9 +30,11 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Judged:
-    """The opinions on one verdict, how many responses two or more judged, and the raters' errors; None: too few to say."""
+    """The opinions on one verdict, the band of the score that each response is in, how many two or more judged, and the
+    raters' errors; None: too few to say."""
 
     opinions: Opinions
+    bands: Ints
     n_doubled: int
     raters: Raters | None
 
@@ -43,8 +45,8 @@ def judged(labels: pl.DataFrame, label_frame: pl.DataFrame, verdict: str) -> Jud
     if not said.responses:
         return None
     twice = doubled(said.verdicts)
-    raters = dawid_skene(said.verdicts, _bands(said, label_frame)) if twice >= FEWEST_DOUBLED else None
-    return Judged(said, twice, raters)
+    bands = _bands(said, label_frame)
+    return Judged(said, bands, twice, dawid_skene(said.verdicts, bands) if twice >= FEWEST_DOUBLED else None)
 
 
 def agreement(day: date, labels: pl.DataFrame, label_frame: pl.DataFrame) -> pl.DataFrame:

@@ -23,13 +23,15 @@ def newest(labels: pl.DataFrame) -> pl.DataFrame:
     return ordered.unique([*_RESPONSE, "annotator"], keep="first", maintain_order=True).sort(*_RESPONSE, "annotator")
 
 
-def mean_verdicts(labels: pl.DataFrame, verdict: str) -> dict[tuple[date, str], float]:
-    """By day and request id, the mean of what the annotators say of a verdict, from 0 to 1; nobody could say: no entry.
+def mean_of_each(labels: pl.DataFrame) -> pl.DataFrame:
+    """One row per day and request id: the mean of what the annotators say of each verdict, from 0 to 1; nobody could say:
+    NULL. `labels`: rows of quality.labels, all of them."""
+    return newest(labels).group_by(_RESPONSE).agg(pl.col(VERDICTS).cast(pl.Float64).mean())
 
-    `labels`: rows of quality.labels, all of them.
-    """
-    said = newest(labels).filter(pl.col(verdict).is_not_null())
-    means = said.group_by(_RESPONSE).agg(pl.col(verdict).cast(pl.Float64).mean())
+
+def mean_verdicts(labels: pl.DataFrame, verdict: str) -> dict[tuple[date, str], float]:
+    """The same of one verdict, by day and request id; nobody could say: no entry."""
+    means = mean_of_each(labels).select(*_RESPONSE, verdict).drop_nulls(verdict)
     return {(day, request): mean for day, request, mean in means.iter_rows()}
 
 
