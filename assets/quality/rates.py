@@ -1,7 +1,7 @@
 """quality.rates: how often each verdict holds of the answers of a day, a week and 30 days, with intervals.
 
 Here belongs which labels and scores make which rate; the statistics are estimator.py and rater_error.py, the groups
-rate_scopes.py.
+rate_scopes.py, labels and scores side by side judged_answers.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 
 from assets.quality.agreement import judged
-from assets.quality.estimator import Bools, Labels, Rate, estimate
+from assets.quality.estimator import Bools, Rate
 from assets.quality.inclusion import Floats, Ints
-from assets.quality.judged import VERDICTS, mean_of_each
+from assets.quality.judged import VERDICTS
+from assets.quality.judged_answers import FRAME_COLUMNS, LABEL_COLUMNS, Answers, arrays, counted, estimated, judged_answers
 from assets.quality.rate_scopes import RETRIEVAL_DAYS, groups, with_retrieval
 from assets.quality.rater_error import corrected, together
 from assets.quality.raters import Raters, resampled
@@ -25,19 +26,12 @@ from assets.quality.raters import Raters, resampled
 WINDOWS_DAYS = (1, 7, 30)
 RATER_DAYS = 28
 """Raters' errors are those of quality.agreement."""
-LEAST_SHARE = 0.5
-"""A day counts in a window once the judged share of its draw is so large a part of the share of all judged days together."""
-_GOOD = frozenset({"grounded", "safety_pass", "instruction_followed", "policy_followed"})
-"""Verdicts of which a made-up answer is no example: the score stands for their opposite."""
 _BOOTSTRAP, _SEED = 200, 8
 COLUMNS = {
-    "quality.labels": ["day", "label_id", "request_id", "annotator", "labelled_at", *VERDICTS],
-    "quality.label_frame": [
-        "day", "request_id", "draw", "conversation_token", "tenant", "feature", "model", "prompt_version", "score",
-        "excluded", "inclusion_probability", "is_drawn", "is_random",
-    ],
+    "quality.labels": LABEL_COLUMNS,
+    "quality.label_frame": FRAME_COLUMNS,
     "logs.retrievals": ["day", "request_id", "retrieval_score"],
-}  # fmt: skip
+}
 _RESPONSE = ["day", "request_id"]
 _NAMES = ("feature", "model", "prompt_version", "tenant", "retrieval")
 _SCHEMA: dict[str, Any] = {
@@ -47,23 +41,6 @@ _SCHEMA: dict[str, Any] = {
     "rho": pl.Float64, "lambda_used": pl.Float64, "method": pl.String, "sensitivity": pl.Float64,
     "specificity": pl.Float64, "rater_error": pl.Float64,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Answers:
-    """Answers of a window, as arrays [row]; `verdict` is NaN where nobody judged, or it was not drawn."""
-
-    day: Ints
-    score: Floats
-    verdict: Floats
-    is_excluded: Bools
-    is_drawn: Bools
-    is_random: Bools
-    probability: Floats
-    random_probability: Floats
-    conversation: Any
-    opinion: Ints
-    """Its column in the raters' opinions; -1: none."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +64,11 @@ def rates(day: date, labels: pl.DataFrame, label_frame: pl.DataFrame, retrievals
             continue
         made = list(groups(part, window_days))
         for verdict in VERDICTS:
-            window = _arrays(part, verdict, known[verdict])
-            counts, share = _counted(window)
+            window = arrays(part, verdict)
+            counts, share = counted(window)
+            opinion = _opinions(part, window.verdict, known[verdict])
             for group in made:
-                found = _row(window, group.rows, counts, share, known[verdict])
+                found = _row(window, group.rows, counts, share, opinion, known[verdict])
                 rows.append(
                     {"day": day, "verdict": verdict, "window_days": window_days, "scope": group.scope} | group.names | found
                 )
@@ -98,15 +76,8 @@ def rates(day: date, labels: pl.DataFrame, label_frame: pl.DataFrame, retrievals
 
 
 def _answers(day: date, labels: pl.DataFrame, label_frame: pl.DataFrame, retrievals: pl.DataFrame) -> pl.DataFrame:
-    """The frame with what people say of each drawn answer, the probability of its draw's random part and its retrieval.
-
-    What was not drawn (targeted) has no verdict here, whoever judged it."""
-    said = label_frame.filter("is_drawn").select(_RESPONSE).join(mean_of_each(labels), on=_RESPONSE)
-    frame = label_frame.sort("day", "request_id").join(said, on=_RESPONSE, how="left", maintain_order="left")
-    frame = frame.with_columns(
-        random_probability=pl.col("inclusion_probability").min().over("day", "draw"),
-        is_judged=pl.any_horizontal(pl.col(verdict).is_not_null() for verdict in VERDICTS),
-    )
+    """The judged answers with how good the documents were that were found for them."""
+    frame = judged_answers(labels, label_frame)
     is_recent = pl.col("day") > day - timedelta(days=RETRIEVAL_DAYS)
     older = frame.filter(~is_recent).with_columns(retrieval=pl.lit(None, dtype=pl.String))
     return pl.concat([older, with_retrieval(frame.filter(is_recent), retrievals)], how="diagonal")
@@ -124,61 +95,23 @@ def _raters(day: date, labels: pl.DataFrame, label_frame: pl.DataFrame, verdict:
     return _Known(found.opinions.verdicts, column_of, found.raters, samples)
 
 
-def _arrays(answers: pl.DataFrame, verdict: str, known: _Known | None) -> _Answers:
-    score = answers["score"].cast(pl.Float64).to_numpy()
-    of_verdict = answers[verdict].cast(pl.Float64).to_numpy()
+def _opinions(answers: pl.DataFrame, of_verdict: Floats, known: _Known | None) -> Ints:
+    """The column of each answer in the raters' opinions [row]; -1: none."""
     opinion = np.full(len(answers), -1, dtype=np.int64)
     if known is not None:
         judged_rows = np.flatnonzero(np.isfinite(of_verdict))
         responses = answers.select(_RESPONSE)[judged_rows].iter_rows()
         opinion[judged_rows] = [known.column_of.get((on, request), -1) for on, request in responses]
-    return _Answers(
-        day=answers["day"].cast(pl.Int32).to_numpy().astype(np.int64),
-        score=1 - score if verdict in _GOOD else score,
-        verdict=of_verdict,
-        is_excluded=answers["excluded"].is_not_null().to_numpy(),
-        is_drawn=answers["is_drawn"].to_numpy(),
-        is_random=answers["is_random"].to_numpy(),
-        probability=answers["inclusion_probability"].cast(pl.Float64).to_numpy(),
-        random_probability=answers["random_probability"].cast(pl.Float64).to_numpy(),
-        conversation=answers["conversation_token"].fill_null("").to_numpy(),
-        opinion=opinion,
-    )
+    return opinion
 
 
-def _counted(answers: _Answers) -> tuple[Bools, Floats]:
-    """Which rows lie on days that count, and the share of their day's draw that is judged [row].
-
-    A day on which hardly anybody has judged yet would stand in a week by a few labels of great weight, or by the other
-    days' alone. Without any label all days count.
-    """
-    _, place = np.unique(answers.day, return_inverse=True)
-    drawn = np.bincount(place, weights=answers.is_drawn)
-    labelled = np.bincount(place, weights=np.isfinite(answers.verdict))
-    share = labelled / np.maximum(drawn, 1)
-    if not labelled.any():
-        return np.full(len(place), True), share[place]
-    usual = labelled.sum() / drawn[labelled > 0].sum()
-    return (share >= LEAST_SHARE * usual)[place], share[place]
-
-
-def _row(answers: _Answers, rows: Ints, counts: Bools, share: Floats, known: _Known | None) -> dict[str, Any]:
-    """One group's rate. Where not all of a day's draw is judged, each answer was judged with as much less probability."""
+def _row(answers: Answers, rows: Ints, counts: Bools, share: Floats, opinions: Ints, known: _Known | None) -> dict[str, Any]:
+    """One group's rate."""
     labelled = rows[counts[rows] & np.isfinite(answers.verdict[rows])]
     rows = rows[counts[rows]] if labelled.size else rows
     of_all = rows[~answers.is_excluded[rows]]
-    found = estimate(
-        answers.score[of_all],
-        Labels(
-            answers.verdict[labelled],
-            answers.score[labelled],
-            answers.probability[labelled] * share[labelled],
-            answers.is_random[labelled],
-            answers.random_probability[labelled] * share[labelled],
-            answers.conversation[labelled].astype(np.str_),
-        ),
-    )
-    opinion = answers.opinion[labelled]
+    found = estimated(answers, labelled, of_all, share)
+    opinion = opinions[labelled]
     if known is not None and (opinion >= 0).any():
         found = corrected(found, together(known.raters, known.samples, known.verdicts[:, opinion[opinion >= 0]]))
     return _told(found) | {
