@@ -88,8 +88,11 @@ def counted(answers: Answers) -> tuple[Bools, Floats]:
 
 
 def estimated(answers: Answers, labelled: Ints, of_all: Ints, share: Floats) -> Rate:
-    """The rate among the rows `of_all`, from the rows `labelled` among them. `share` [row] as of `counted`: where not all of a
-    day's draw is judged, each answer was judged with as much less probability."""
+    """The rate among the rows `of_all`, from the rows `labelled` among them.
+
+    `share` [row] is that of `counted`: where not all of a day's draw is judged, each answer was judged with as much less
+    probability.
+    """
     return estimate(
         answers.score[of_all],
         Labels(
