@@ -33,10 +33,11 @@ DAY = date(2026, 11, 9)
 
 
 class LabelHouse(RetentionHouse):
-    """At 03:00 UTC of 2026-11-10; `declare` changes what labelling.yml says, 20 labels a night otherwise."""
+    """At 03:00 UTC of 2026-11-10; `declare` changes what labelling.yml says, 20 labels a night otherwise. `more`: tables
+    that it has besides."""
 
-    def __init__(self, root: Path, now: str = "2026-11-10T03:00:00"):
-        contracts = {name: c for name, c in selected(*TABLES).items() if name != "quality.scores"}
+    def __init__(self, root: Path, now: str = "2026-11-10T03:00:00", more: tuple[str, ...] = ()):
+        contracts = {name: c for name, c in selected(*TABLES, *more).items() if name != "quality.scores"}
         super().__init__(root, contracts, now)
         self.seeds = root / "seeds"
         if not self.seeds.exists():

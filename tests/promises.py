@@ -14,6 +14,10 @@ _COUNTS = {
     "day": pl.Date, "bucket_start": pl.Datetime("us", "UTC"), "slo": pl.String, "feature": pl.String, "model": pl.String,
     "total": pl.Int64, "good": pl.Int64, "bad": pl.Int64,
 }  # fmt: skip
+_ESTIMATES: dict[str, Any] = {
+    "verdict": pl.String, "window_days": pl.Int32, "scope": pl.String, "feature": pl.String, "rate": pl.Float64,
+    "low": pl.Float64, "high": pl.Float64, "n_labelled": pl.Int64, "n_effective": pl.Float64,
+}  # fmt: skip
 
 
 def promise(slo: str = "available", **changes: Any) -> dict[str, Any]:
@@ -21,6 +25,7 @@ def promise(slo: str = "available", **changes: Any) -> dict[str, Any]:
     return {
         "slo": slo,
         "feature": "chat",
+        "indicator": "availability",
         "target": 0.999,
         "window_days": 30,
         "severity_policy": "page",
@@ -51,6 +56,16 @@ def counts(*rows: tuple[datetime, int, int] | tuple[datetime, int, int, str | No
         ],
         schema=_COUNTS,
     )
+
+
+def estimate(**changes: Any) -> dict[str, Any]:
+    """What slo_status reads of a row of quality.rates: 4 % (2 to 7) of the feature's answers of 30 days are hallucinated."""
+    rate = {"verdict": "hallucinated", "window_days": 30, "scope": "feature", "feature": "chat", "rate": 0.04, "low": 0.02}
+    return rate | {"high": 0.07, "n_labelled": 400, "n_effective": 500.0} | changes
+
+
+def estimates(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=_ESTIMATES)
 
 
 def steady(first: datetime, last: datetime, total: int, bad: int = 0) -> Iterable[tuple[datetime, int, int]]:

@@ -16,7 +16,9 @@ class Indicator:
     """An indicator. `operators` are those that its threshold may have; none: its events are good or bad by themselves.
 
     `component` and `cause_class` say who is asked first (seeds/owners.yml), `severity` the most that a rule may do unless
-    the promise says otherwise. `is_sampled`: its events are a sample of opinions. `is_measured`: something counts it.
+    the promise says otherwise. `is_sampled`: its events are a sample of opinions. `verdict`: nobody counts its events; the
+    share of the answers of which people's verdict is true (`verdict_is_good`: of those that keep the promise) is estimated
+    in quality.rates, over one of VERDICT_WINDOWS_DAYS. `is_measured`: something counts or estimates it.
     """
 
     events: str
@@ -29,8 +31,12 @@ class Indicator:
     is_by_hour: bool = False
     is_sampled: bool = False
     is_measured: bool = True
+    verdict: str | None = None
+    verdict_is_good: bool = False
 
 
+VERDICT_WINDOWS_DAYS = (1, 7, 30)
+"""Windows of quality.rates."""
 INDICATORS: dict[str, Indicator] = {
     "availability": Indicator("valid requests", "availability", "gateway", "infrastructure", "page"),
     "error_rate": Indicator("valid requests", "availability", "gateway", "infrastructure"),
@@ -59,13 +65,13 @@ INDICATORS: dict[str, Indicator] = {
         "hours with a known cost", "cost-spike", "spend", "cost", operators=("lte",), is_by_hour=True
     ),
     "hallucination": Indicator(
-        "labelled answers", "hallucination-surge", "provider", "model", is_sampled=True, is_measured=False
+        "answers", "hallucination-surge", "provider", "model", is_sampled=True, verdict="hallucinated"
     ),
     "retrieval_recall": Indicator(
         "labelled queries", "hallucination-surge", "retrieval", "data", is_sampled=True, is_measured=False
     ),
     "groundedness": Indicator(
-        "scored answers", "hallucination-surge", "retrieval", "data", is_sampled=True, is_measured=False
+        "answers", "hallucination-surge", "retrieval", "data", is_sampled=True, verdict="grounded", verdict_is_good=True
     ),
     "incident_feedback_coverage": Indicator("incidents", "hallucination-surge", "prompt", "compliance", is_measured=False),
     "billing_anomalies": Indicator("days", "cost-spike", "spend", "cost", is_measured=False),

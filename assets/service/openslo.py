@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assets.service.indicators import INDICATORS, Indicator
+from assets.service.indicators import INDICATORS, VERDICT_WINDOWS_DAYS, Indicator
 
 API_VERSION = "openslo/v1"
 SOURCE = "nocturne"
@@ -191,7 +191,7 @@ def _slo(where: str, file: str, name: str, metadata: Mapping[str, Any], raw: Any
         operator=operator,
         feedback_name=feedback,
         target=_objective(where, spec["objectives"], known),
-        window_days=_window_days(f"{where}: timeWindow", spec["timeWindow"]),
+        window_days=_window_days(f"{where}: timeWindow", spec["timeWindow"], known),
         budgeting=_budgeting(where, spec["budgetingMethod"], known),
         severity=severity,
         runbook=runbook,
@@ -247,7 +247,7 @@ def _source(where: str, raw: Any) -> dict[str, Any]:
     return dict(source["spec"])
 
 
-def _window_days(where: str, raw: Any) -> int:
+def _window_days(where: str, raw: Any, known: Indicator) -> int:
     if not isinstance(raw, list) or len(raw) != 1:
         raise OpenSloError(f"{where} is a list of exactly one window: [{{duration: 30d, isRolling: true}}]")
     window = _fields(where, raw[0], ("duration", "isRolling"), ())
@@ -257,6 +257,9 @@ def _window_days(where: str, raw: Any) -> int:
         raise OpenSloError(f"{where}: duration is 1d to {LONGEST_WINDOW_DAYS}d, or 1w to 4w; not {window['duration']!r}")
     if window["isRolling"] is not True:
         raise OpenSloError(f"{where}: write isRolling: true; calendar windows are not kept")
+    if known.verdict and days not in VERDICT_WINDOWS_DAYS:
+        kept = ", ".join(f"{days}d" for days in VERDICT_WINDOWS_DAYS)
+        raise OpenSloError(f"{where}: what people judge is estimated over {kept}; not {window['duration']!r}")
     return days
 
 

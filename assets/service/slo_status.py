@@ -10,9 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assets.service.indicators import INDICATORS
 from assets.service.intervals import wilson
 
-COLUMNS = {"service.slo_5min": ["day", "slo", "feature", "total", "bad"]}
+COLUMNS = {
+    "service.slo_5min": ["day", "slo", "feature", "total", "bad"],
+    "quality.rates": ["verdict", "window_days", "scope", "feature", "rate", "low", "high", "n_labelled", "n_effective"],
+}
 PACE_DAYS = 3
 """The forecast goes on as the last days went."""
 LEAST_BAD_EVENTS = 3
@@ -28,8 +32,10 @@ _SCHEMA: dict[str, Any] = {
 Days = NDArray[np.float64]
 
 
-def slo_status(day: date, slo_5min: pl.DataFrame, slos: pl.DataFrame) -> pl.DataFrame:
-    """The rows of service.slo_status of a day: one for each promise and feature, measured or not."""
+def slo_status(day: date, slo_5min: pl.DataFrame, rates: pl.DataFrame, slos: pl.DataFrame) -> pl.DataFrame:
+    """The rows of service.slo_status of a day: one for each promise and feature, measured or not. `rates`: the day's."""
+    of_features = rates.filter(scope="feature").iter_rows(named=True)
+    estimates = {(rate["verdict"], rate["feature"], rate["window_days"]): rate for rate in of_features}
     by_day = slo_5min.group_by("slo", "feature", "day").agg(pl.col("total", "bad").sum())
     series = by_day.partition_by("slo", "feature", as_dict=True)
     rows = []
@@ -41,8 +47,36 @@ def slo_status(day: date, slo_5min: pl.DataFrame, slos: pl.DataFrame) -> pl.Data
         for on, events, broken in counted.select("day", "total", "bad").iter_rows():
             if on >= first_day:
                 total[(on - first_day).days], bad[(on - first_day).days] = events, broken
-        rows.append(row | (_status(day, promise, total, bad) if promise["is_measured"] else {"state": "not_measured"}))
+        verdict = INDICATORS[promise["indicator"]].verdict
+        if not promise["is_measured"]:
+            row["state"] = "not_measured"
+        elif verdict:
+            row |= _estimated(promise, estimates.get((verdict, promise["feature"], promise["window_days"])))
+        else:
+            row |= _status(day, promise, total, bad)
+        rows.append(row)
     return pl.DataFrame(rows, schema=_SCHEMA)
+
+
+def _estimated(promise: Mapping[str, Any], rate: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What people's verdicts on a few answers say of a window's. Nothing was counted, so that nothing is good or bad but a
+    share; its budget is spent by the bound of the interval, and labels that come days late make no forecast."""
+    row: dict[str, Any] = {"total": rate["n_labelled"] if rate else 0, "state": "not_enough_data"}
+    if rate is None or rate["rate"] is None:
+        return row
+    shares = tuple(rate[name] for name in ("rate", "low", "high"))
+    if not INDICATORS[promise["indicator"]].verdict_is_good:
+        shares = 1 - shares[0], 1 - shares[2], 1 - shares[1]
+    good, low, high = (round(share, 6) for share in shares)
+    row |= {"good_share": good, "low": low, "high": high}
+    may_be_bad = (1 - promise["target"]) * rate["n_effective"]
+    is_proven = (1 - good) * rate["n_effective"] >= LEAST_BAD_EVENTS and high < promise["target"]
+    if may_be_bad < 1 - _TOLERANCE and not is_proven:
+        return row
+    burned = (1 - high) / (1 - promise["target"])
+    is_spent = burned >= 1 - _TOLERANCE
+    told = {"burned_share": round(burned, 9), "remaining_share": round(1 - burned, 9)}
+    return row | told | {"is_spent": is_spent, "state": "spent" if is_spent else "ok"}
 
 
 def _status(day: date, promise: Mapping[str, Any], total_by_day: Days, bad_by_day: Days) -> dict[str, Any]:

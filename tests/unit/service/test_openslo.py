@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from assets.service.assets import read_service_seeds
-from assets.service.indicators import INDICATORS, Indicator
+from assets.service.indicators import INDICATORS, VERDICT_WINDOWS_DAYS, Indicator
 from assets.service.openslo import Documents, OpenSloError, Promised, check_runbooks, parse, rows
 from resources.contracts import REPO, SEEDS, contracts
 from resources.seed_yaml import read_documents
@@ -102,9 +102,22 @@ def test_the_seeds_are_read_against_the_pages_that_there_are(tmp_path: Path) -> 
 
 
 def test_an_indicator_that_nothing_counts_yet_is_kept_and_says_so() -> None:
-    good = {"events": "hallucination", "are": "good"}
-    (row, _) = kept(measuring(good, {"events": "hallucination"}))
+    good = {"events": "retrieval_recall", "are": "good"}
+    (row, _) = kept(measuring(good, {"events": "retrieval_recall"}))
     assert (row["is_measured"], row["is_sampled"], row["threshold"]) == (False, True, None)
+
+
+def test_what_people_judge_is_promised_over_a_window_that_has_a_rate() -> None:
+    answers = {"events": "hallucination"}
+    month = measuring(answers | {"are": "good"}, answers, timeWindow=[{"duration": "30d", "isRolling": True}])
+    (row, _) = kept(month)
+    assert (row["is_measured"], row["is_sampled"], row["window_days"]) == (True, True, 30)
+    with pytest.raises(OpenSloError, match=r"estimated over 1d, 7d, 30d; not '4w'"):
+        kept(measuring(answers | {"are": "good"}, answers))
+    windows = contracts()["quality.rates"].column("window_days").values
+    assert windows == tuple(str(days) for days in VERDICT_WINDOWS_DAYS)
+    verdicts = contracts()["quality.rates"].column("verdict").values
+    assert {known.verdict for known in INDICATORS.values()} - {None} <= set(verdicts)
 
 
 def test_spend_is_promised_by_the_hour() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from promises import DAY, NOON, counts, promise, promises
+from promises import DAY, NOON, counts, estimate, estimates, promise, promises
 
 from assets.service.slo_status import slo_status
 from resources.contracts import contracts
@@ -23,7 +23,7 @@ def days(*by_day: tuple[int, int], last: date = DAY) -> pl.DataFrame:
 
 
 def status(seen: pl.DataFrame, **changes: Any) -> dict[str, Any]:
-    found = slo_status(DAY, seen, promises(promise(**changes)))
+    found = slo_status(DAY, seen, estimates(), promises(promise(**changes)))
     assert found.columns == [column.name for column in contracts()["service.slo_status"].columns]
     return found.row(0, named=True)
 
@@ -120,9 +120,59 @@ def test_a_sample_of_opinions_spends_the_bound_of_its_interval() -> None:
     assert status(days((5000, 2400)), target=0.6, is_sampled=True)["state"] == "spent"
 
 
+def judged(rate: dict[str, Any] | None, indicator: str = "hallucination", **changes: Any) -> dict[str, Any]:
+    """The status of a promise of 95 % that people's verdicts tell."""
+    made = promise(indicator=indicator, target=0.95, is_sampled=True, **changes)
+    return slo_status(DAY, days(), estimates(*([rate] if rate else [])), promises(made)).row(0, named=True)
+
+
+def test_what_people_judge_spends_the_bound_of_its_estimate_and_counts_nothing() -> None:
+    """At 4 % (2 to 7) two fifths of the 5 % are surely spent, whatever the point says."""
+    found = judged(estimate())
+    assert (found["good_share"], found["low"], found["high"]) == (0.96, 0.93, 0.98)
+    assert (found["burned_share"], found["remaining_share"]) == (pytest.approx(0.4), pytest.approx(0.6))
+    assert (found["state"], found["is_spent"], found["total"]) == ("ok", False, 400)
+    assert found["good"] is found["bad"] is found["budget"] is found["exhausted_on_forecast"] is None
+    assert judged(estimate(rate=0.09, low=0.049, high=0.13))["state"] == "ok", "what may be chance spends nothing"
+    spent = judged(estimate(rate=0.09, low=0.06, high=0.13))
+    assert (spent["state"], spent["burned_share"]) == ("spent", pytest.approx(1.2))
+
+
+def test_a_good_verdict_is_the_share_itself() -> None:
+    grounded = estimate(verdict="grounded", rate=0.9, low=0.86, high=0.94)
+    found = judged(grounded, "groundedness")
+    assert (found["good_share"], found["low"], found["high"], found["state"]) == (0.9, 0.86, 0.94, "spent")
+
+
+@pytest.mark.parametrize(
+    ("rate", "total"),
+    [
+        (None, 0),
+        (estimate(rate=None, low=None, high=None, n_labelled=0, n_effective=None), 0),
+        (estimate(rate=None, low=None, high=None), 400),
+        (estimate(rate=0.0, low=0.0, high=0.2, n_labelled=19, n_effective=19.0), 19),
+        (estimate(feature="mail"), 0),
+        (estimate(scope="prompt_version"), 0),
+        (estimate(window_days=7), 0),
+    ],
+    ids=["no answers", "no labels", "too noisy", "19 labels of 5 %", "another feature", "a part of it", "another window"],
+)
+def test_too_few_labels_say_neither_kept_nor_broken(rate: dict[str, Any] | None, total: int) -> None:
+    found = judged(rate)
+    assert (found["state"], found["total"]) == ("not_enough_data", total)
+    assert found["is_spent"] is found["burned_share"] is found["remaining_share"] is None
+
+
+def test_few_labels_of_which_most_are_bad_are_enough() -> None:
+    found = judged(estimate(rate=0.6, low=0.3, high=0.9, n_labelled=12, n_effective=12.0))
+    assert (found["state"], found["is_spent"]) == ("spent", True)
+
+
 def test_models_are_added_up_and_other_promises_are_not() -> None:
     seen = pl.concat([counts((NOON, 5000, 2, "a"), (NOON, 5000, 3, None)), counts((NOON, 9, 9), slo="another")])
-    found = slo_status(DAY, seen, promises(promise(), promise(feature="new"), promise("another", is_measured=False)))
+    found = slo_status(
+        DAY, seen, estimates(), promises(promise(), promise(feature="new"), promise("another", is_measured=False))
+    )
     assert found.select("slo", "feature", "bad", "state").rows() == [
         ("another", "chat", None, "not_measured"),
         ("available", "chat", 5, "ok"),
@@ -131,4 +181,4 @@ def test_models_are_added_up_and_other_promises_are_not() -> None:
 
 
 def test_no_promise_is_no_row() -> None:
-    assert slo_status(DAY, days((1000, 900)), promises().clear()).is_empty()
+    assert slo_status(DAY, days((1000, 900)), estimates(), promises().clear()).is_empty()
