@@ -74,6 +74,9 @@ probe: setup ## ask the golden prompts of tonight that are not asked yet (seeds/
 label-queue: setup ## draw the responses that people are asked to judge, and write their files (docs/labelling.md)
 	@$(PY) -W ignore -m pipelines.label queue
 
+labelling: setup ## the page where people judge answers, on http://127.0.0.1:3001 (docs/labelling.md)
+	@$(PY) -W ignore -m pipelines.labelling_page $(ARGS)
+
 import-labels: setup ## take what people said: files in the home's labelling/inbox
 	@$(PY) -W ignore -m pipelines.label import
 
@@ -97,4 +100,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe label-queue import-labels train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe label-queue labelling import-labels train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

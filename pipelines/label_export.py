@@ -1,7 +1,7 @@
 """The queue as files below $NOCTURNE_HOME/labelling/queue: one folder a draw, written once, for its owner alone.
 
 Words are read from logs.texts when a folder is written, and leave with them: a folder of a day whose words retention has
-removed is removed, too. How a task is spelled is assets/quality/label_export.py.
+removed is removed, too, and what the labelling page keeps about it. How a task is spelled is assets/quality/label_export.py.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class LabelExport:
         self.seeds = seeds
         self.clock = clock
         self.folder = store.state / "labelling" / "queue"
+        self.desk = store.state / "labelling" / "desk"
         self.imported = store.state / "labelling" / "imported"
 
     @classmethod
@@ -119,7 +120,9 @@ class LabelExport:
     def _remove_old(self) -> int:
         """Folders of days whose words are gone, and label files that were read as long ago as words are kept."""
         closed = {str(day) for day in closed_days_of(self.store, TEXTS)}
-        old = [path for path in _entries(self.folder) if path.name.lstrip(".")[:10] in closed]
+        # The queue's first: a page that is open writes nothing about a draw that is not in the queue.
+        there = [*_entries(self.folder), *_entries(self.desk)]
+        old = [path for path in there if path.name.lstrip(".")[:10] in closed]
         for path in old:
             shutil.rmtree(path)
         policy = load_policy(self.seeds / RETENTION_FILE.name, self.store.contracts)

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 
 FIRST_PARTY = ("apps", "assets", "benchmarks", "pipelines", "resources", "simulator", "trainers", "tests")
 MAY_IMPORT = {
-    "pipelines": ("pipelines", "assets", "resources", "simulator"),
+    "pipelines": ("pipelines", "apps", "assets", "resources", "simulator"),
     "assets": ("assets", "resources"),
     "resources": ("resources",),
     "simulator": ("simulator",),
