@@ -38,6 +38,7 @@ KEYS, DAGSTER, STAGING = "keys", "dagster", "staging"
 NAME = "nocturne-"
 LOG = "_delta_log"
 _NOT_STATE = (KEYS, "embeddings", "spill", ".restoring", ".restored")
+_WITH_WORDS = ("labelling", "reviews")
 _KEPT_STAGES = ("landing", "rejected")
 _VERSION_DIGITS = 20
 _SHAPE_OF_A_COPY = "to be published anew"
@@ -83,7 +84,7 @@ def add_state(
     """
     store = publisher.store
     skipped = {path.resolve() for path in (*apart, dagster_home)} | {store.state / name for name in _NOT_STATE}
-    skipped.add(store.staging)
+    skipped |= {store.staging, *(store.state / name for name in _WITH_WORDS if not with_text)}
     stages = [store.staging / name for name in _KEPT_STAGES] if with_text else []
     try:
         _add_tree(writer, "home", store.state, skipped)

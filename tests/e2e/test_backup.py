@@ -259,8 +259,12 @@ def test_without_text_no_word_is_in_the_set_and_the_rest_is_as_it_was(original: 
         return found
 
     assert words(original.data) > 0
+    queue = original.home / "labelling" / "queue"
+    queue.mkdir(parents=True, exist_ok=True)
+    (queue / "first.jsonl").write_text(f"What {WORD} asked", encoding="utf-8")
     with original.is_this():
         assert backup(["--to", str(tmp_path), "--without-text"]) == 0
+    (queue / "first.jsonl").unlink()
     assert words(tmp_path / SET) == 0
     assert not any(WORD.encode() in path.read_bytes() for path in (tmp_path / SET).rglob("*") if path.is_file())
     place = Place(tmp_path / "new")
