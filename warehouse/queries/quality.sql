@@ -21,6 +21,36 @@ from quality.labels_now as said
 inner join quality.label_frame as drawn using (day, request_id)
 where drawn.is_drawn;
 
+-- How often did each verdict hold of all answers of the last 30 days, how well is that known, and from how many labels?
+select verdict, rate, low, high, n_responses, n_labelled, n_excluded, method
+from quality.rates
+where scope = 'all' and window_days = 30 and day = (select max(day) from quality.rates)
+order by verdict;
+
+-- Which prompt version hallucinated most in the last week, of those that somebody has judged?
+select feature, prompt_version, rate, low, high, n_labelled
+from quality.rates
+where
+    verdict = 'hallucinated' and scope = 'prompt_version' and window_days = 7 and rate is not null
+    and day = (select max(day) from quality.rates)
+order by low desc, feature, prompt_version
+limit 10;
+
+-- Do answers hallucinate more where retrieval found nothing, or nothing good? The last week that somebody has judged.
+select day, retrieval, rate, low, high, n_responses, n_labelled
+from quality.rates
+where
+    verdict = 'hallucinated' and scope = 'retrieval' and window_days = 7 and rate is not null
+    and day = (select max(day) from quality.rates where scope = 'retrieval' and rate is not null)
+order by rate desc;
+
+-- How many labels a day would make the interval of each feature's hallucination rate half as wide? From its newest judged day.
+select feature, day, width, n_labelled, labels_a_day, is_raters_error
+from quality.label_power
+where verdict = 'hallucinated' and window_days = 1 and width is not null
+qualify row_number() over (partition by feature order by day desc) = 1
+order by feature nulls first;
+
 -- What became of the lines of label files: how many were labels, how many were known, how many could not be taken?
 select
     coalesce(sum(lines), 0) as lines,
