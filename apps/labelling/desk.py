@@ -133,28 +133,38 @@ class Desk:
 
     def waiting(self, annotator: str) -> int:
         """How many judgements no label file has. Raises DeskError."""
-        return sum(entry.is_waiting for _, name, entries in self._files() if name == annotator for entry in entries.values())
+        files = [_read(path) for path in self._paths() if path.name == _file_of(annotator)]
+        return sum(entry.is_waiting for _, entries in files for entry in entries.values())
 
     def hand_in(self, annotator: str | None = None, rested: timedelta = timedelta(0)) -> int:
         """Write a label file for each annotator (or for one) whose last judgement is that old; how many judgements went.
 
-        Killed in between, the next call writes the same file again: its lines are known then. Raises DeskError.
+        Killed in between, the next call writes the same file again: its lines are known then. Raises DeskError, after the
+        files that can be read.
         """
-        count = 0
+        count, files, troubles = 0, list[tuple[Path, str, dict[str, Entry]]](), list[DeskError]()
         with self._alone():
-            files = self._files()
+            for path in self._paths():
+                try:
+                    files.append((path, *_read(path)))
+                except DeskError as error:
+                    troubles.append(error)
             for name in sorted({name for _, name, _ in files if annotator in (None, name)}):
-                own = [(path, entries) for path, by, entries in files if by == name]
-                waiting = [(path.parent.name, e) for path, entries in own for e in entries.values() if e.is_waiting]
-                if not waiting or (rested and self.clock.now() - max(_moment(entry) for _, entry in waiting) < rested):
-                    continue
-                self._deliver([_line(draw[:10], name, e) for draw, e in sorted(waiting, key=lambda w: _moment(w[1]))])
-                for path, entries in own:
-                    done = {i: replace(e, is_handed_in=True) if e.is_waiting else e for i, e in entries.items()}
-                    if done != entries:
-                        _write(path, name, done)
-                count += len(waiting)
+                count += self._hand_in(name, {path: entries for path, by, entries in files if by == name}, rested)
+        if troubles:
+            raise troubles[0]
         return count
+
+    def _hand_in(self, annotator: str, files: Mapping[Path, Mapping[str, Entry]], rested: timedelta) -> int:
+        waiting = [(path.parent.name[:10], e) for path, said in files.items() for e in said.values() if e.is_waiting]
+        if not waiting or (rested and self.clock.now() - max(_moment(entry) for _, entry in waiting) < rested):
+            return 0
+        self._deliver([_line(day, annotator, entry) for day, entry in sorted(waiting, key=lambda found: _moment(found[1]))])
+        for path, said in files.items():
+            done = {name: replace(e, is_handed_in=True) if e.is_waiting else e for name, e in said.items()}
+            if done != said:
+                _write(path, annotator, done)
+        return len(waiting)
 
     def _deliver(self, lines: list[dict[str, str]]) -> None:
         content = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode()
@@ -162,8 +172,8 @@ class Desk:
         last = lines[-1]["labelled_at"].replace(":", "").replace("-", "")
         write_atomically(self.inbox / f"page-{last[:15]}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl", content, 0o600)
 
-    def _files(self) -> list[tuple[Path, str, dict[str, Entry]]]:
-        return [(path, *_read(path)) for path in sorted(self.folder.glob("*/*.jsonl"))]
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*/*.jsonl"))
 
     def _change(
         self, draw: str, request_id: str, annotator: str, change: Callable[[Entry | None, datetime], Entry]
@@ -171,7 +181,7 @@ class Desk:
         with self._alone():
             if not self.queue.has(draw):
                 raise GoneError("the words of this list are not kept any more")
-            path = self.folder / draw / f"{hashlib.sha256(annotator.encode()).hexdigest()[:16]}.jsonl"
+            path = self.folder / draw / _file_of(annotator)
             entries = _read(path)[1] if path.exists() else {}
             before = entries.get(request_id)
             after = change(before, self.clock.now())
@@ -186,6 +196,10 @@ class Desk:
         with (self.folder / ".lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+
+def _file_of(annotator: str) -> str:
+    return f"{hashlib.sha256(annotator.encode()).hexdigest()[:16]}.jsonl"
 
 
 def _current(entry: Entry | None, request_id: str, copy: str, version: int, now: datetime) -> Entry:

@@ -230,7 +230,7 @@ class Labelling:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LOOKED_AFTER_SECONDS)
-            # Written down by the page that meets it, too: a file that cannot be read stops nobody else.
+            # What can be read was handed in; the page says what cannot.
             with contextlib.suppress(DeskError):
                 self.desk.hand_in(rested=RESTED)
 
