@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import pytest
 from house import House, request
 
 from pipelines.alert_desk import AlertDesk
 from pipelines.guide import WAREHOUSE, guide, worked_questions
 from resources.contracts import SEEDS, contracts
+from resources.events import append
 from resources.warehouse import open_published
 
 QUESTIONS = sorted({c.question for c in contracts().values()})
@@ -40,6 +43,7 @@ def test_every_worked_question_is_answered_with_rows(house: House) -> None:
     house.deliver("a.jsonl", [request("r1", "2026-11-08T10:00:00Z", user_id="u", **service, **belongings), "{broken"])
     unknown = request("r2", "2026-11-08T11:00:00Z", request_model="nobody-knows", response_model=None)
     house.deliver("b.jsonl", [unknown, request("r4", "2026-11-08T11:00:00Z", error_class="provider")])
+    _judge(house, "r1")
     house.night()
     bypass = {"safety_input_verdict": "block", "output_tokens": 5}
     house.deliver("c.jsonl", [request("r3", "2026-11-08T12:00:00Z", **bypass)])
@@ -54,6 +58,17 @@ def test_every_worked_question_is_answered_with_rows(house: House) -> None:
         if question != "drift" and not house.ask(sql.rstrip(";"))
     ]
     assert unanswered == []
+
+
+def _judge(house: House, request_id: str) -> None:
+    """A person has judged an answer of 8 November that was drawn."""
+    about = {"day": date(2026, 11, 8), "request_id": request_id}
+    facts = {"draw": 1, "stratum": "(none)", "risk": 1.0, "inclusion_probability": 1.0, "is_drawn": True, "is_random": True}
+    heard = datetime(2026, 11, 9, tzinfo=UTC)
+    said = {"label_id": "l", "annotator": "k.1", "labelled_at": heard, "hallucinated": True, "has_comment": False}
+    rest = {"is_revision": False, "file_id": "f", "recorded_at": heard}
+    for name, row in (("label_frame", facts | {"needs_second_label": False}), ("labels", said | rest)):
+        append(house.store, f"quality.{name}", lambda _, row=row: [about | row])
 
 
 def test_an_analyst_in_another_time_zone_sees_the_same_instants(house: House) -> None:
