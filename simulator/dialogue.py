@@ -117,14 +117,14 @@ def draw_words(chunk: Chunk) -> list[Words]:
         codes["feature"].tolist(), codes["model"].tolist(), codes["outcome"].tolist(), codes["finish"].tolist(),
         chunk.ids["request"].tolist(), chunk.ids["conversation"].tolist(), chunk.whole["conversation_turn"].tolist(),
         codes["release"].tolist(), codes["is_unguarded"].tolist(), codes["repeats"].tolist(),
-        zip(*(codes[name].tolist() for name in VOICE), strict=True), strict=True,
+        codes["attacker_turn"].tolist(), zip(*(codes[name].tolist() for name in VOICE), strict=True), strict=True,
     )  # fmt: skip
     systems = {
         (code, release): phrases.system_prompt(feature.name, prompt_version(chunk.day, code, release))
         for code, feature in enumerate(FEATURES)
         for release in RELEASES
     }
-    for feature, model, outcome, finish, request, talk, turn, release, unguarded, repeats, voice in rows:
+    for feature, model, outcome, finish, request, talk, turn, release, unguarded, repeats, attack, voice in rows:
         # What is repeated is drawn from the loop's own number, the same words again and again.
         rng = random.Random(request if repeats == ABSENT else repeats)
         history = talks.setdefault(talk, []) if turn > 0 else []
@@ -141,6 +141,8 @@ def draw_words(chunk: Chunk) -> list[Words]:
         error = "blocked" if outcome == BLOCKED else OUTCOMES[outcome][1]
         system = systems[feature, max(release, 0)]
         words = draw.words(system, topic, error, FINISH_REASONS[finish] if finish >= 0 else None)
+        if attack >= 0 and words.truth is not None:
+            words = draw.tried(words, attack)
         if repeats == ABSENT and not draw.is_unguarded:
             words = draw.planted(words)
         words = _voiced(words, request, max(style, PLAIN), prompt_permille, answer_permille)
@@ -299,6 +301,18 @@ class _Draw:
         if attack in phrases.REVEALING or self.rng.random() >= _ATTACK_SUCCESS:
             return replace(words, output=self.rng.choice(phrases.DECLINES), truth=replace(truth, label="refused"))
         return replace(words, output=phrases.OBEYED, truth=replace(truth, kind="obeyed_attack"))
+
+    def tried(self, words: Words, turn: int) -> Words:
+        """What an attacker does instead: an attack of each kind, and a search that goes on where the last one ended."""
+        step, is_search = divmod(turn, 2)
+        if not is_search:
+            attack = tuple(phrases.ATTACKS)[step % len(phrases.ATTACKS)]
+            return self._attacked(replace(words, prompt=f"{words.prompt} {phrases.ATTACKS[attack]}"), attack)
+        assert words.truth is not None
+        documents = [_BOOK.documents[(step * FOUND_AT_MOST + n) % len(_BOOK.documents)] for n in range(FOUND_AT_MOST)]
+        found = tuple(Retrieved(d, n, round(0.9 - n / 20, 4), is_cited=False) for n, d in enumerate(documents, start=1))
+        truth = replace(words.truth, label="refused", kind=None, rank=None, probability=0.0)
+        return replace(words, output=self.rng.choice(phrases.REFUSALS), retrieved=found, truth=truth)
 
     def _task(self, system: str, topic: str) -> Words:
         """A summary of a document, or the topic of a customer's message."""

@@ -1,4 +1,6 @@
-"""Incidents of service: slow, failing, cut off, sent the wrong way, unguarded, waiting, in a loop; and one that is none.
+"""Incidents of service: slow, failing, cut off, sent the wrong way, unguarded, waiting, in a loop, attacked.
+
+And one that is none, a deployment.
 
 The base, and what an incident may override, is in `incidents.py`. Sizes are meant to be varied: a small one should go
 unseen, a large one must not.
@@ -18,9 +20,11 @@ from simulator.chunk import ABSENT, CONVERSATION, REQUEST, TRACE, BoolArray, Chu
 from simulator.fragments import ANSWERED, BLOCKED, INPUT_BLOCKED, MISROUTED, OUTCOME_CODES, PROMPT_TEXTS, prompt_version
 from simulator.incidents import Incident, PartialIncident, in_ms
 from simulator.outcome import CONTEXT_WINDOW_TOKENS, fail
-from simulator.shape import HOUR_MS
+from simulator.shape import HOUR_MS, IntArray
 
 _BURNS = ("burn_rate",)
+_STRANGER = 500_000
+"""From this number on users are planted."""
 _PROD = [name for name, _ in ENVIRONMENTS].index("prod")
 
 
@@ -139,17 +143,13 @@ class QueueBacklog(Incident):
 
 
 @dataclass(frozen=True)
-class PromptLoop(Incident):
-    """On top of the traffic, a caller in scope sends `size` requests an hour to `prod`, modelled on its first of the chunk.
+class _OnTop(Incident):
+    """On top of the traffic, somebody sends `size` requests an hour to `prod`, modelled on scope's first of the chunk.
 
-    It is one prompt, sent again and again; with `growth_tokens` it is one conversation whose every turn is longer by so
-    much. Scope names an API key. Between two chunks, where nobody asks, the loop pauses too.
+    Between two chunks, where nobody asks, it pauses too.
     """
 
     size_is = "requests an hour"
-    found_by = ("prompt_loop", "growing_prompt")
-    may_wake = ("cost_spike", "truncation", "latency", *_BURNS)
-    growth_tokens: int = 0
 
     def touches(self, chunk: Chunk) -> BoolArray:
         """What was drawn is left alone."""
@@ -167,9 +167,8 @@ class PromptLoop(Incident):
         if not len(models) or not len(turn):
             return None
         more = chunk.take(np.full(len(turn), models[0]))
-        mark = crc32(self.name.encode())
         # Rows that were drawn have smaller numbers: ids are made of these.
-        row = (1 << 36) + ((mark & 0xFFFF) << 20) + turn
+        row = (1 << 36) + ((self.mark & 0xFFFF) << 20) + turn
         more.ts_ms, more.row = ts_ms, row
         more.ids = {
             "request": make_ids(seed, chunk.day, row, REQUEST),
@@ -180,16 +179,38 @@ class PromptLoop(Incident):
         more.whole["has_parent"][:] = 0
         for name in ("is_batch", "is_shadow", "prompt_text"):
             more.codes[name][:] = ABSENT
+        self.shape(seed, more, turn)
+        return more
+
+    @property
+    def mark(self) -> int:
+        """The incident's own number."""
+        return crc32(self.name.encode())
+
+    def shape(self, seed: int, more: Chunk, turn: IntArray) -> None:
+        """What these requests are, in place; `turn` counts them from 0."""
+
+
+@dataclass(frozen=True)
+class PromptLoop(_OnTop):
+    """A caller in scope sends one prompt again and again; with `growth_tokens` it is one conversation whose every turn is
+    longer by so much. Scope names an API key.
+    """
+
+    found_by = ("prompt_loop", "growing_prompt")
+    may_wake = ("cost_spike", "truncation", "latency", *_BURNS)
+    growth_tokens: int = 0
+
+    def shape(self, seed: int, more: Chunk, turn: IntArray) -> None:
         if self.growth_tokens:
-            more.ids["conversation"][:] = make_ids(seed, self.start.date(), row[:1] - turn[:1], CONVERSATION)
+            more.ids["conversation"][:] = make_ids(seed, self.start.date(), more.row[:1] - turn[:1], CONVERSATION)
             more.whole["conversation_turn"] = turn + 1
             more.whole["prompt_history_tokens"] = turn * self.growth_tokens
         else:
-            more.codes["prompt_text"][:] = mark % len(PROMPT_TEXTS)
-            more.codes["repeats"][:] = mark
+            more.codes["prompt_text"][:] = self.mark % len(PROMPT_TEXTS)
+            more.codes["repeats"][:] = self.mark
             more.whole["conversation_turn"] = np.minimum(more.whole["conversation_turn"], 1)
             more.whole["prompt_history_tokens"][:] = 0
-        return more
 
     def as_truth(self) -> dict[str, Any]:
         grows = self.growth_tokens > 0
@@ -198,6 +219,23 @@ class PromptLoop(Incident):
             "brings": "a conversation without end, longer turn by turn" if grows else "one prompt, again and again",
             "found_by": ["growing_prompt" if grows else "prompt_loop"],
         }
+
+
+@dataclass(frozen=True)
+class Attacker(_OnTop):
+    """A user who is nobody else tries in turn to get round the rules and to read all documents. Scope names `doc_search`
+    and an API key or a tenant."""
+
+    needs_texts = True
+    brings = "with texts: attacks of all kinds, and searches that walk through the handbook, of one user"
+    found_by = ("abuse",)
+    may_wake = ("cost_spike", "latency", "prompt_loop", *_BURNS)
+
+    def shape(self, seed: int, more: Chunk, turn: IntArray) -> None:
+        more.whole["user"][:] = _STRANGER + self.mark % _STRANGER
+        more.whole["conversation_turn"] = np.minimum(more.whole["conversation_turn"], 1)
+        more.whole["prompt_history_tokens"][:] = 0
+        more.codes["attacker_turn"] = turn.astype(np.int64)
 
 
 @dataclass(frozen=True)

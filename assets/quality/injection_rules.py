@@ -1,36 +1,18 @@
 """Attempts to make a model do what its owner did not want, told by their wording: the rules, and what each is worth.
 
 Here belong the patterns, in our own words. They are written on one half of two public sets and measured on the other
-(docs/proofs/safety.md). How texts are read against them stands in injection_scores.py. A pattern is matched on text in lower
-case, with every run of blanks as one space and hyphens within words left out; one that is `on_raw` on the text as it is.
+(docs/proofs/safety.md). How texts are read against them stands in injection_scores.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from assets.quality.phrase_rules import Rule
 
 VERSION = "injection-1"
 """Raise it with every change of a rule: days of two versions do not compare."""
 OVERRIDE, JAILBREAK, EXTRACTION, ENCODED = "instruction_override", "jailbreak", "prompt_extraction", "encoded_payload"
 EXFILTRATION, FORGED, STEERING = "exfiltration", "forged_turn", "answer_steering"
 CATEGORIES = (OVERRIDE, JAILBREAK, EXTRACTION, ENCODED, EXFILTRATION, FORGED, STEERING)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`weight`: how much of a doubt that a text is harmless a hit takes away, from 0 to 1. `times`: hits that it takes.
-
-    `in_given`: of texts that the model was given by others (documents, results of tools) alone: people may say such things
-    to their own assistant.
-    """
-
-    name: str
-    category: str
-    weight: float
-    pattern: str
-    times: int = 1
-    on_raw: bool = False
-    in_given: bool = False
 
 
 _ANY = r"(?:[a-z0-9',/&]+ )"

@@ -1,41 +1,23 @@
-"""How texts are read against the rules of injection_rules.py: made plain, matched, decoded where they are encoded.
-
-Rules of a text are independent witnesses: its score is one less the product of one less their weights. Matching is
-linear in the text (Rust's regular expressions), and equal texts are read once.
-"""
+"""How texts are read against the rules of injection_rules.py: each different text once, decoded where it is encoded."""
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
-from math import prod
 
 import polars as pl
 
-from assets.quality.injection_rules import ENCODED, RULES, Rule
+from assets.quality.injection_rules import ENCODED, RULES
+from assets.quality.phrase_rules import LONGEST, combined, matched
 
 ATTEMPT = 0.5
 """From this score on a text counts as an attempt."""
-LONGEST = 20_000
-"""Characters of a text that are read."""
 _DECODED, _DECODED_WEIGHT, _HINT = "decoded_payload", 0.8, 0.3
 _PIECE = re.compile(r"\b(?:[A-Za-z0-9+/]{24,}={0,2}|(?:[0-9a-fA-F]{2}){16,})(?![A-Za-z0-9+/=])")
 _MOST_PIECES = 5
 CATEGORY_OF = {rule.name: rule.category for rule in RULES} | {_DECODED: ENCODED}
 _WEIGHT = {rule.name: rule.weight for rule in RULES} | {_DECODED: _DECODED_WEIGHT}
-
-
-def plain(text: pl.Expr) -> pl.Expr:
-    """In lower case and compatibility form, without invisible signs and hyphens within words, blanks as one space."""
-    return (
-        text.str.normalize("NFKC")
-        .str.to_lowercase()
-        .str.replace_all("[\u2018\u2019\u02bc]", "'")
-        .str.replace_all("[\u200b-\u200f\u2060\u00ad\ufeff]", "")
-        .str.replace_all(r"([a-z])- ?([a-z])", "${1}${2}")
-        .str.replace_all(r"\s+", " ")
-    )
 
 
 def scored(texts: pl.DataFrame) -> pl.DataFrame:
@@ -44,9 +26,10 @@ def scored(texts: pl.DataFrame) -> pl.DataFrame:
     In the order that they came in. A text without words has score 0 and no rules.
     """
     distinct = texts.select("text", "is_given").unique(maintain_order=True)
-    found = _matched(distinct)
+    found = matched(distinct, RULES)
     payloads = _payloads(distinct["text"].to_list())
-    decoded = _matched(pl.DataFrame({"text": list(payloads.values()), "is_given": True}, schema=distinct.schema))
+    said = pl.DataFrame({"text": list(payloads.values()), "is_given": [True] * len(payloads)}, schema=distinct.schema)
+    decoded = matched(said, RULES)
     hints = {place: score(rules) for place, rules in zip(payloads, decoded, strict=True)}
     rules = [[*hit, _DECODED] if hints.get(place, 0.0) >= _HINT else hit for place, hit in enumerate(found)]
     judged = distinct.with_columns(
@@ -57,30 +40,12 @@ def scored(texts: pl.DataFrame) -> pl.DataFrame:
 
 def score(rules: list[str]) -> float:
     """How little doubt is left, from 0 to 1."""
-    return round(1 - prod(1 - _WEIGHT[rule] for rule in rules), 4)
+    return combined(_WEIGHT[rule] for rule in rules)
 
 
 def categories(rules: list[str]) -> list[str]:
     """The categories of some rules, in order, each once."""
     return sorted({CATEGORY_OF[rule] for rule in rules})
-
-
-def _matched(texts: pl.DataFrame) -> list[list[str]]:
-    """The rules that hit each text, in their order."""
-    read = texts.lazy().with_columns(pl.col("text").fill_null("").str.head(LONGEST).alias("raw"))
-    read = read.with_columns(flat=plain(pl.col("raw")))
-    names = pl.concat_list([_hit(rule) for rule in RULES]).list.drop_nulls()
-    return read.select(names.alias("rules")).collect()["rules"].to_list()
-
-
-def _hit(rule: Rule) -> pl.Expr:
-    text = pl.col("raw" if rule.on_raw else "flat")
-    # Boundaries of Unicode words would make the automaton give up at the first sign beyond ASCII.
-    pattern = rule.pattern.replace(r"\b", r"(?-u:\b)")
-    hits = text.str.contains(pattern) if rule.times == 1 else text.str.count_matches(pattern) >= rule.times
-    if rule.in_given:
-        hits = pl.col("is_given") & hits
-    return pl.when(hits).then(pl.lit(rule.name))
 
 
 def _payloads(texts: list[str | None]) -> dict[int, str]:

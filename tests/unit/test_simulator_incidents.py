@@ -24,8 +24,10 @@ from simulator.dirt import NO_DIRT
 from simulator.fragments import OUTCOME_CODES
 from simulator.incidents import Incident, TokenSpike
 from simulator.outcome import CONTEXT_WINDOW_TOKENS
+from simulator.phrases import ATTACKS
 from simulator.plans import DAYS_APART, PLANS, QUIET_DAYS, SIZES, default_plan, quiet_plan, service_plan
 from simulator.service_incidents import (
+    Attacker,
     DeployWindow,
     ErrorBurst,
     LatencyRegression,
@@ -188,6 +190,27 @@ def test_a_loop_sends_one_prompt_on_top_of_the_traffic_at_its_rate(texts: bool, 
     # A chunk has a caller of its own: the prompt is one, or one for each of the two files that the loop falls in.
     said = {(request["user_id"], request["prompt_text"]) for request in more}
     assert len(said) <= 2 and len({text for _, text in said}) <= (2 if texts else 1)
+
+
+def test_an_attacker_is_one_user_more_who_tries_everything_and_reads_every_document(quiet: Requests, tmp_path: Path) -> None:
+    attacker = Attacker("attacker", START, END, KEY | {"feature": "doc_search"}, 10.0)
+    found, truth = made(tmp_path, attacker, texts=True)
+    more = {key: request for key, request in found.items() if key not in quiet}
+    assert {key: found[key]["user_id"] for key in quiet if "user_id" in found[key]} == {
+        key: request["user_id"] for key, request in quiet.items() if "user_id" in request
+    }
+    (user,) = {request["user_id"] for request in more.values()}
+    assert user not in {request.get("user_id") for request in quiet.values()}
+    assert truth["incidents"][0]["requests_touched"] == len(more) > 60
+    attacks = truth["deliveries"][str(DAY)]["made"]["words"]["attacked"]
+    assert {attacks[key] for key in more if key in attacks} == set(ATTACKS)
+    documents = {document for request in more.values() for document in _documents(request)}
+    assert len(documents) > 60
+    assert len({request["prompt_text"] for request in more.values()}) > 40
+
+
+def _documents(request: Request) -> list[str]:
+    return [document["document_id"] for document in request.get("retrievals", [])]
 
 
 def test_a_talk_that_grows_is_one_conversation_whose_every_turn_is_longer(quiet: Requests, tmp_path: Path) -> None:
