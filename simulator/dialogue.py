@@ -303,13 +303,14 @@ class _Draw:
         return replace(words, output=phrases.OBEYED, truth=replace(truth, kind="obeyed_attack"))
 
     def tried(self, words: Words, turn: int) -> Words:
-        """What an attacker does instead: an attack of each kind, and a search that goes on where the last one ended."""
+        """What an attacker does instead: attacks of each kind, and between them searches that show each document once."""
         step, is_search = divmod(turn, 2)
-        if not is_search:
+        if not is_search or step * FOUND_AT_MOST >= len(_BOOK.documents):
             attack = tuple(phrases.ATTACKS)[step % len(phrases.ATTACKS)]
-            return self._attacked(replace(words, prompt=f"{words.prompt} {phrases.ATTACKS[attack]}"), attack)
+            said = f"{words.prompt} {phrases.ATTACKS[attack]}"
+            return self._attacked(replace(words, prompt=said, retrieved=()), attack)
         assert words.truth is not None
-        documents = [_BOOK.documents[(step * FOUND_AT_MOST + n) % len(_BOOK.documents)] for n in range(FOUND_AT_MOST)]
+        documents = _BOOK.documents[step * FOUND_AT_MOST : (step + 1) * FOUND_AT_MOST]
         found = tuple(Retrieved(d, n, round(0.9 - n / 20, 4), is_cited=False) for n, d in enumerate(documents, start=1))
         truth = replace(words.truth, label="refused", kind=None, rank=None, probability=0.0)
         return replace(words, output=self.rng.choice(phrases.REFUSALS), retrieved=found, truth=truth)

@@ -223,11 +223,11 @@ class PromptLoop(_OnTop):
 
 @dataclass(frozen=True)
 class Attacker(_OnTop):
-    """A user who is nobody else tries in turn to get round the rules and to read all documents. Scope names `doc_search`
-    and an API key or a tenant."""
+    """A user who is nobody else tries to get round the rules, and between attacks goes through the handbook, once. Scope
+    names `doc_search`."""
 
     needs_texts = True
-    brings = "with texts: attacks of all kinds, and searches that walk through the handbook, of one user"
+    brings = "with texts: one user more, with attacks of all kinds and searches that go through the handbook once"
     found_by = ("abuse",)
     may_wake = ("cost_spike", "latency", "prompt_loop", *_BURNS)
 

@@ -21,6 +21,7 @@ from assets.release.deployments import parse_deployments
 from simulator.__main__ import main
 from simulator.catalogue import FEATURES, TOKEN_COLUMNS
 from simulator.dirt import NO_DIRT
+from simulator.documents import handbook
 from simulator.fragments import OUTCOME_CODES
 from simulator.incidents import Incident, TokenSpike
 from simulator.outcome import CONTEXT_WINDOW_TOKENS
@@ -205,7 +206,7 @@ def test_an_attacker_is_one_user_more_who_tries_everything_and_reads_every_docum
     attacks = truth["deliveries"][str(DAY)]["made"]["words"]["attacked"]
     assert {attacks[key] for key in more if key in attacks} == set(ATTACKS)
     documents = {document for request in more.values() for document in _documents(request)}
-    assert len(documents) > 60
+    assert documents == {document.id for document in handbook().documents}
     assert len({request["prompt_text"] for request in more.values()}) > 40
 
 
