@@ -53,9 +53,9 @@ def rate_table(frame: Iterable[Row], labels: Iterable[Row], retrievals: Iterable
     """quality.rates of a day."""
     return rates(
         day,
-        _table("quality.labels", labels),
-        _table("quality.label_frame", frame),
-        _table("logs.retrievals", retrievals),
+        table_of("quality.labels", labels),
+        table_of("quality.label_frame", frame),
+        table_of("logs.retrievals", retrievals),
     )
 
 
@@ -73,6 +73,7 @@ def _not_one(found: pl.DataFrame) -> Row:
     raise LookupError(f"{len(found)} rows instead of one: {found}")
 
 
-def _table(name: str, rows: Iterable[Row]) -> pl.DataFrame:
+def table_of(name: str, rows: Iterable[Row]) -> pl.DataFrame:
+    """Rows of a table that quality.rates reads, with the columns that it asks for."""
     schema = {column: _KINDS.get(column, pl.String) for column in COLUMNS[name]}
     return pl.DataFrame([{column: row[column] for column in schema} for row in rows], schema=schema)

@@ -1,0 +1,74 @@
+"""Is a rate another than it was? Some nights against the nights before, and what of it chance alone would explain.
+
+Here belongs the comparison of two estimated rates, and the correction for many of them; which answers are compared stands in
+rate_changes.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special, stats
+
+from assets.quality.estimator import Rate
+from assets.quality.inclusion import Floats, Ints
+
+FALSE_DISCOVERIES = 1e-3
+"""Of a night without any rise, the probability that one is found all the same (Benjamini and Hochberg's q)."""
+_LEVELS = special.expit(np.linspace(-18.0, 18.0, 181))
+"""Quantiles at which what is open about the reference is looked at; dense at both ends, where a small chance comes from."""
+
+
+def chance(window: Rate, reference: Rate, dispersion: float = 1.0) -> float:
+    """The probability that nights would have a rate as high as `window` or higher, if its answers were wrong as often as
+    those of `reference`; 1.0 where either says nothing.
+
+    The exact binomial tail of the window's effective labels, averaged over the reference's posterior (Jeffreys' prior), so
+    that a reference of few labels proves little. Both have the labels of a plain draw that would say as much (n_effective),
+    less where nights differ by more than chance (`dispersion`, 1 or more).
+    """
+    if window.rate is None or reference.rate is None or not window.n_effective or not reference.n_effective:
+        return 1.0
+    size, hits = window.n_effective / dispersion, window.rate * window.n_effective / dispersion
+    known = reference.n_effective / dispersion
+    if hits <= 0:
+        return 1.0
+    usual = special.betaincinv(reference.rate * known + 0.5, (1 - reference.rate) * known + 0.5, _LEVELS)
+    tail = special.betainc(hits, size - hits + 1, usual)
+    return float(np.clip(np.trapezoid(tail, _LEVELS), 0.0, 1.0))
+
+
+def difference(window: Rate, reference: Rate, dispersion: float = 1.0) -> tuple[float, float, float] | None:
+    """window - reference with its 95 % interval, from the intervals of both (Newcombe 1998); None without a rate."""
+    known = (window.rate, window.low, window.high, reference.rate, reference.low, reference.high)
+    if any(end is None for end in known):
+        return None
+    rate, low, high, usual, usual_low, usual_high = (float(end) for end in known if end is not None)
+    wider, risen = np.sqrt(dispersion), rate - usual
+    below, above = wider * np.hypot(rate - low, usual_high - usual), wider * np.hypot(high - rate, usual - usual_low)
+    return risen, float(max(risen - below, -1.0)), float(min(risen + above, 1.0))
+
+
+def dispersion(night: Ints, verdict: Floats, weight: Floats, rate: float) -> float:
+    """How many times more the nights' rates vary than chance alone explains: the variance of the weighted mean with nights
+    as witnesses, over that with labels as witnesses; 1 at least, and for a single night.
+
+    `night`, `verdict`, `weight` [label]: of the reference, whose rate is `rate`.
+    """
+    _, place = np.unique(night, return_inverse=True)
+    nights = int(place.max(initial=-1)) + 1
+    surprise = weight * (verdict - rate)
+    alone = float((surprise**2).sum())
+    if nights < 2 or alone == 0:
+        return 1.0
+    together = float((np.bincount(place, surprise) ** 2).sum()) * nights / (nights - 1)
+    return max(together / alone, 1.0)
+
+
+def corrected(chances: Sequence[float | None]) -> list[float | None]:
+    """The chances of all that was tested in a night, corrected for their number (Benjamini and Hochberg 1995): what is at or
+    below FALSE_DISCOVERIES is found. None was not tested."""
+    tested = [chance for chance in chances if chance is not None]
+    found = iter(stats.false_discovery_control(tested).tolist() if tested else [])
+    return [None if chance is None else float(next(found)) for chance in chances]
