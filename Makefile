@@ -80,6 +80,12 @@ labelling: setup ## the page where people judge answers, on http://127.0.0.1:300
 import-labels: setup ## take what people said: files in the home's labelling/inbox
 	@$(PY) -W ignore -m pipelines.label import
 
+cases: setup ## failures become evaluation cases: ARGS="accept 2026-11-10-3 --kind answerable", "fixed ...", "list" (docs/eval-cases.md)
+	@$(PY) -W ignore -m pipelines.eval_cases $(or $(ARGS),propose)
+
+review: setup ## write the review of last week's failures, or of WEEK=2026-W46
+	@$(PY) -W ignore -m pipelines.review $(if $(WEEK),--week $(WEEK)) $(ARGS)
+
 train-detector: setup ## train the detector of hallucinations on the labels so far (docs/quality.md)
 	@$(PY) -W ignore -m pipelines.train_detector
 
@@ -100,4 +106,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe label-queue labelling import-labels train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe label-queue labelling import-labels cases review train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

@@ -23,6 +23,7 @@ from pipelines.maintain import maintain
 from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
 from pipelines.progress import progress
 from pipelines.retain import retain
+from pipelines.review_runs import cases_asset, review_job, review_schedule
 from pipelines.schedules import maintenance_schedule, nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
 from pipelines.settings import Settings, SettingsError
@@ -78,10 +79,11 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             labels_asset(promised),
             detectors_asset(promised),
             label_queue_asset(promised),
+            cases_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), alerts_job(), probe_job(), *label_jobs(), detector_job(), maintain, retain],
-        schedules=[nightly_schedule(), probe_schedule(), detector_schedule(), maintenance_schedule()],
+        jobs=[*run_jobs.values(), alerts_job(), probe_job(), *label_jobs(), detector_job(), review_job(), maintain, retain],
+        schedules=[nightly_schedule(), probe_schedule(), detector_schedule(), review_schedule(), maintenance_schedule()],
         sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), *label_sensors(), validation_sensor(promised)],
         loggers={"console": colored_console_logger, "progress": progress},
         resources={"embedder": EmbedderResource(), **(resources or build_resources(Settings.from_environment()))},

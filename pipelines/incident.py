@@ -103,7 +103,7 @@ def _draft(desk: AlertDesk, name: str) -> str:
     return f"\npostmortem draft: {path}"
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
@@ -117,9 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     opened.add_argument("--title", help="what is wrong, in words that anybody may read; left out: the alert's title")
     opened.add_argument("--alert", help="the alert that led to it: its name, or how it begins")
-    opened.add_argument("--at", type=_moment, help="when it was detected (UTC; default: the alert's time, or now)")
-    opened.add_argument("--first", type=_moment, help="start of the evidence (UTC; default: the alert's)")
-    opened.add_argument("--last", type=_moment, help="end of the evidence")
+    opened.add_argument("--at", type=moment, help="when it was detected (UTC; default: the alert's time, or now)")
+    opened.add_argument("--first", type=moment, help="start of the evidence (UTC; default: the alert's)")
+    opened.add_argument("--last", type=moment, help="end of the evidence")
     opened.add_argument("--severity", choices=["page", "ticket"])
     for name in ("feature", "model"):
         opened.add_argument(f"--{name}", help="what it is limited to (default: the alert's)")
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         ("release", "its evidence need not be held any more"),
     ):  # fmt: skip
         one = _of_one(acts, name, meaning)
-        one.add_argument("--at", type=_moment, help="when (UTC; default: now)")
+        one.add_argument("--at", type=moment, help="when (UTC; default: now)")
         one.add_argument("--note")
     classified = _of_one(acts, "classify", "what it was")
     classified.add_argument("--cause", choices=CAUSES, required=True)

@@ -18,7 +18,7 @@ _WORDS = """
 with wanted as (
     select r.request_id, r.feature, r.file_id, r.record_number, r.may_label
     from logs.requests as r
-    where r.day = $day and list_contains($ids, r.request_id)
+    where r.day = $day and r.request_id in (select unnest($ids))
 ),
 given as (
     select w.request_id, t.part, t.text, 0 as rank, t.may_label

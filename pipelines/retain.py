@@ -7,6 +7,7 @@ import dagster as dg
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.runs import Runs
+from pipelines.word_files import remove_words
 from resources.closing import Retained
 from resources.warehouse_resource import WarehouseResource
 
@@ -36,7 +37,7 @@ def close_days(context: dg.OpExecutionContext, warehouse: WarehouseResource, clo
         context.log.warning(f"hold {hold} was listed after the removal of {gone}; that is gone")
     for path in done.half_landed:
         context.log.warning(f"{path} is half landed; its days wait until the next landing has finished it")
-    context.add_output_metadata(_metadata(done))
+    context.add_output_metadata(_metadata(done) | {"files_without_words": remove_words(warehouse.store())})
 
 
 @dg.job(

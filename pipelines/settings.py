@@ -18,7 +18,9 @@ from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
 
-HOME_FOLDERS = ("dagster", "data_docs", "embeddings", "keys", "labelling", "sample", "spill", "staging", "validation")
+HOME_FOLDERS = (
+    "dagster", "data_docs", "embeddings", "keys", "labelling", "reviews", "sample", "spill", "staging", "validation",
+)  # fmt: skip
 """What lies in the home beside the landing folder; each is its owner's alone from the first moment."""
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"

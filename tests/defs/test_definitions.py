@@ -17,6 +17,7 @@ from pipelines.detector_runs import TRAIN
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.label_runs import ASK, IMPORT
 from pipelines.probe_runs import PROBE
+from pipelines.review_runs import REVIEW
 from resources.calendar import calendar
 from resources.contracts import Contract, ContractError, contracts
 from resources.warehouse_resource import WarehouseResource
@@ -114,7 +115,7 @@ def test_sql_that_reads_what_its_contract_does_not_say_is_refused(tmp_path: Path
 
 def test_each_table_is_made_by_one_of_the_jobs_of_a_night(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
-    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE, IMPORT, ASK, TRAIN)
+    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE, IMPORT, ASK, TRAIN, REVIEW)
     made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in jobs}
     assert set().union(*made.values()) == {asset_key(name) for name in ALL}
     assert sum(map(len, made.values())) == len(ALL)

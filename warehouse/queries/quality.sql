@@ -72,3 +72,21 @@ select
     coalesce(sum(released_though_rejected), 0) as released_though_rejected
 from quality.human_review
 where day > (select max(day) from logs.requests) - 28;
+
+-- How many evaluation cases are open in each state, how old is the oldest one, and how many were fixed and failed again?
+select
+    count(*) filter (where state = 'proposed') as proposed,
+    count(*) filter (where state = 'accepted') as accepted,
+    count(*) filter (where state in ('fixed', 'verified')) as not_released_yet,
+    max(age_days) filter (where state not in ('rejected', 'released')) as oldest_days,
+    count(*) filter (where failed_since_fixed > 0) as failed_again
+from quality.cases_now;
+
+-- Which failures of the last 28 days of the record belong to no case, and why?
+select
+    count(distinct request_id) filter (where state = 'proposed') as in_a_case,
+    count(distinct request_id) filter (where reason in ('may_label', 'may_train')) as may_not_be_used,
+    count(distinct request_id) filter (where reason = 'no_words') as question_not_kept,
+    count(distinct request_id) filter (where reason = 'personal_data') as held_for_personal_data
+from quality.case_proposals
+where day > (select max(day) from logs.requests) - 28;

@@ -1,0 +1,128 @@
+"""One evaluation case as it stands in a suite, warehouse/seeds/evals/<suite>.jsonl: what is asked, and what is expected.
+
+Here belongs the shape of a line and its lint; docs/eval-cases.md says it for people. Suites are read by whoever runs them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from assets.quality.sentences import plain
+
+KINDS = ("answerable", "unanswerable", "ambiguous", "injected", "confidential", "messy")
+LONGEST_WORD = 200
+"""Characters of one entry of must and must_not: a fact, not an essay."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+_TEXTS = ("question", "case_id", "kind")
+_LISTS = ("context", "document_ids", "must", "must_not")
+_NUMBER = re.compile(r"[€$£]?\d(?:[\d.,:]*\d)?\s?%?")
+
+
+class EvalCaseError(ValueError):
+    """A line of a suite that cannot be used; says which and why."""
+
+
+@dataclass(frozen=True)
+class EvalCase:
+    """A question, what it is asked with, and what the answer must and must not say. None or empty: not said.
+
+    `reference` is an answer that a person calls right. `expected_refusal`: true: the answer declines; false: it does not;
+    None: either will do. `provenance` is the name of its case in quality.case_log; None: somebody wrote it.
+    """
+
+    case_id: str
+    kind: str
+    question: str
+    feature: str | None = None
+    history: str | None = None
+    context: Sequence[str] = ()
+    document_ids: Sequence[str] = ()
+    reference: str | None = None
+    must: Sequence[str] = ()
+    must_not: Sequence[str] = ()
+    expected_refusal: bool | None = None
+    provenance: str | None = None
+
+    def line(self) -> str:
+        """The line of a suite, without its end."""
+        return json.dumps({k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}, ensure_ascii=False)
+
+    @property
+    def texts(self) -> list[str]:
+        """All its words."""
+        single = [text for text in (self.question, self.history, self.reference) if text]
+        return [*single, *self.context, *self.must, *self.must_not]
+
+
+def read_suite(text: str, name: str) -> list[EvalCase]:
+    """The cases of a suite. Raises EvalCaseError: what is wrong in which line."""
+    found: dict[str, EvalCase] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{name}, line {number}"
+        try:
+            raw = json.loads(line)
+        except ValueError:
+            raise EvalCaseError(f"{where} is no JSON: a case is one object on one line") from None
+        case = parse(raw, where)
+        if case.case_id in found:
+            raise EvalCaseError(f"{where}: case_id {case.case_id} stands there twice; each case has one of its own")
+        found[case.case_id] = case
+    return list(found.values())
+
+
+def parse(raw: Any, where: str) -> EvalCase:
+    """A case from its JSON. Raises EvalCaseError."""
+    known = {field.name for field in fields(EvalCase)}
+    if not isinstance(raw, dict) or set(raw) - known:
+        unknown = sorted(set(raw) - known) if isinstance(raw, dict) else raw
+        raise EvalCaseError(f"{where}: a case is an object with {', '.join(sorted(known))}; not {unknown!r}")
+    for name in _TEXTS:
+        if not isinstance(raw.get(name), str) or not raw[name].strip():
+            raise EvalCaseError(f"{where}: {name} is a text, and needed")
+    if not _NAME.match(raw["case_id"]):
+        raise EvalCaseError(f"{where}: case_id is lower-case letters, digits, `.`, `_` and `-`; not {raw['case_id']!r}")
+    if raw["kind"] not in KINDS:
+        raise EvalCaseError(f"{where}: kind is one of {', '.join(KINDS)}; not {raw['kind']!r}")
+    for name in ("feature", "history", "reference", "provenance"):
+        if not isinstance(raw.get(name), str | None):
+            raise EvalCaseError(f"{where}: {name} is a text or null; not {raw[name]!r}")
+    for name in _LISTS:
+        entries = raw.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, str) and entry.strip() for entry in entries):
+            raise EvalCaseError(f"{where}: {name} is a list of texts, none empty")
+    if not isinstance(raw.get("expected_refusal"), bool | None):
+        raise EvalCaseError(f"{where}: expected_refusal is true, false or null; not {raw['expected_refusal']!r}")
+    case = EvalCase(**{**raw, **{name: tuple(raw.get(name, ())) for name in _LISTS}})
+    _check_expectation(case, where)
+    return case
+
+
+def _check_expectation(case: EvalCase, where: str) -> None:
+    if not (case.must or case.must_not or case.reference or case.expected_refusal is not None):
+        raise EvalCaseError(f"{where}: it expects nothing; give must, must_not, reference or expected_refusal")
+    for entry in (*case.must, *case.must_not):
+        if len(entry) > LONGEST_WORD:
+            raise EvalCaseError(f"{where}: an entry of must or must_not is at most {LONGEST_WORD} characters: a fact each")
+    if both := {plain(entry) for entry in case.must} & {plain(entry) for entry in case.must_not}:
+        raise EvalCaseError(f"{where}: must and must_not both have {min(both)!r}")
+
+
+def expected_of(correction: str | None, answer: str | None) -> Mapping[str, list[str]]:
+    """`must` and `must_not` as a correction suggests them: the numbers in which it and the answer differ.
+
+    A start for whoever writes the case; of a correction that differs in words alone nothing is guessed.
+    """
+    if not correction or not answer:
+        return {"must": [], "must_not": []}
+    right, wrong = _numbers(correction), _numbers(answer)
+    return {"must": [n for n in right if n not in wrong], "must_not": [n for n in wrong if n not in right] if right else []}
+
+
+def _numbers(text: str) -> list[str]:
+    return list(dict.fromkeys(match[0].strip() for match in _NUMBER.finditer(text)))
