@@ -191,9 +191,9 @@ def _causes(members: Sequence[Failed]) -> str:
 
 
 def _examples(number: int, members: Sequence[Failed], known: Known) -> str:
-    """Some responses, those first whose words can be shown; one a case."""
+    """Some responses, one a case, those that have one first. The same ones with words and without."""
     chosen: dict[Any, Failed] = {}
-    for failed in sorted(members, key=lambda f: (f.response not in known.words, f.day, f.request_id)):
+    for failed in sorted(members, key=lambda f: (f.state != "proposed", f.day, f.request_id)):
         chosen.setdefault(failed.case_id or failed.response, failed)
     lines = [f"Cluster {number}:"]
     for failed in list(chosen.values())[:EXAMPLES]:
@@ -202,7 +202,7 @@ def _examples(number: int, members: Sequence[Failed], known: Known) -> str:
         if failed.response in known.words:
             question, answer = known.words[failed.response]
             # As code: nothing that somebody wrote is a link, a picture or a heading here.
-            lines += ["", f"{_QUOTE}    asked: {_quoted(question)}", f"{_QUOTE}    answered: {_quoted(answer or '')}"]
+            lines += [f"{_QUOTE}    asked: {_quoted(question)}", f"{_QUOTE}    answered: {_quoted(answer or '')}"]
     return "\n".join(lines)
 
 
