@@ -22,7 +22,10 @@ SIDE_EFFECTS = ("none", "read", "write", "irreversible")
 DEFAULT_CACHE_MAX_AGE_S = 3600.0
 SHORTEST_CANARY = 8
 """Characters; a shorter mark is found in answers that leak nothing."""
-_KEYS = {"owner", "use_case", "risk_class", "slo_set", "environments", "cache_max_age_s", "tools", "canaries", "declared"}
+_KEYS = {
+    "owner", "use_case", "risk_class", "slo_set", "environments", "cache_max_age_s", "tools", "canaries",
+    "document_canaries", "declared",
+}  # fmt: skip
 DECLARED_KINDS = {
     "models": "model", "prompt_versions": "prompt_version", "embedders": "embedder_version", "indexes": "index_version",
     "tokenizers": "tokenizer_version",
@@ -57,6 +60,7 @@ class Feature:
     cache_max_age_s: float = DEFAULT_CACHE_MAX_AGE_S
     tools: tuple[Tool, ...] = ()
     canaries: tuple[str, ...] = ()
+    document_canaries: tuple[str, ...] = ()
     declared: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -102,14 +106,16 @@ def _feature(where: str, name: str, raw: Any, slo_sets: Collection[str]) -> Feat
     environments = _names(where, "environments", raw.get("environments"))
     if any("," in environment for environment in environments):
         raise ServiceSeedError(f"{where}: environments is a list, an entry each, such as [prod, production]")
-    canaries = _names(where, "canaries", raw.get("canaries"))
-    if short := [mark for mark in canaries if len(mark) < SHORTEST_CANARY]:
+    canaries, of_documents = (_names(where, key, raw.get(key)) for key in ("canaries", "document_canaries"))
+    if short := [mark for mark in canaries + of_documents if len(mark) < SHORTEST_CANARY]:
         raise ServiceSeedError(
             f"{where}: canary {short[0]!r} is too short to be a mark; give it {SHORTEST_CANARY} characters"
         )
+    if both := set(canaries) & set(of_documents):
+        raise ServiceSeedError(f"{where}: {min(both)!r} is in canaries and document_canaries; a mark stands in one place")
     return Feature(
         name, owner, raw["use_case"].strip(), raw["risk_class"], slo_set, environments, float(age),
-        _tools(where, raw.get("tools")), canaries, _declared(where, raw.get("declared")),
+        _tools(where, raw.get("tools")), canaries, of_documents, _declared(where, raw.get("declared")),
     )  # fmt: skip
 
 
@@ -212,8 +218,13 @@ def tool_rows(features: Sequence[Feature]) -> pa.Table:
 def canary_rows(features: Sequence[Feature]) -> pa.Table:
     """The rows of service.canaries."""
     return pa.Table.from_pylist(
-        [{"feature": f.name, "canary": mark} for f in features for mark in f.canaries],
-        schema=pa.schema([("feature", pa.string()), ("canary", pa.string())]),
+        [
+            {"feature": f.name, "canary": mark, "stands_in": place}
+            for f in features
+            for place, marks in (("system_prompt", f.canaries), ("document", f.document_canaries))
+            for mark in marks
+        ],
+        schema=pa.schema([(n, pa.string()) for n in ("feature", "canary", "stands_in")]),
     )
 
 

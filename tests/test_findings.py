@@ -40,7 +40,7 @@ def test_the_evidence_of_each_finding_shows_its_rows_and_no_others(house: House)
     for rule, _, n, evidence in findings:
         rows = house.ask(evidence)
         assert rows, evidence
-        if rule in ("filter_bypass", "canary_leak", "pii_in_output"):
+        if rule in ("filter_bypass", "canary_leak", "document_leak", "pii_in_output", "planted_instruction"):
             assert len(rows) == n, evidence
     bypassed = {(feature, n) for rule, feature, n, _ in findings if rule == "filter_bypass"}
     assert bypassed == {(HOSTILE, 3), (CALM, 1)}
@@ -49,7 +49,7 @@ def test_the_evidence_of_each_finding_shows_its_rows_and_no_others(house: House)
 def test_no_finding_holds_a_word_of_a_user(house: House) -> None:
     columns = ", ".join(c.name for c in contracts()["service.findings"].columns)
     shown = str(house.ask(f"select {columns} from service.findings"))
-    for word in ("try again", "who are you", "4111", "zq-heron", "somebody", "endless"):
+    for word in ("try again", "who are you", "4111", "zq-heron", "zq-egret", "zq.example", "mallory", "somebody", "endless"):
         assert word not in shown
 
 

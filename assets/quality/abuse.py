@@ -32,17 +32,18 @@ from assets.quality.injections import is_blocked
 
 Row = dict[str, Any]
 USER, KEY = "user_token", "api_key_token"
+_FACTS = ("tenant", "feature", "environment")
 _EVIDENCE = 5
 _PLACE = ["file_id", "record_number"]
 _COUNTS = ("requests", "events", "different", "overrides", "jailbreaks", "extractions", "answered")
 _SCHEMA: dict[str, Any] = {
     "day": pl.Date, "subject": pl.String, "subject_token": pl.String, "pattern": pl.String, "severity": pl.String,
-    **dict.fromkeys(["tenant", "feature", USER, KEY], pl.String), **dict.fromkeys(_COUNTS, pl.Int64), "usual": pl.Float64,
+    **dict.fromkeys([*_FACTS, USER, KEY], pl.String), **dict.fromkeys(_COUNTS, pl.Int64), "usual": pl.Float64,
     "first_seen": pl.Datetime("us", "UTC"), "last_seen": pl.Datetime("us", "UTC"), "evidence": pl.String,
 }  # fmt: skip
 COLUMNS = {
     "logs.requests": [
-        "request_id", "ts", *_PLACE, "tenant", "feature", USER, KEY, "is_shadow", "prompt_fingerprint", "error_class",
+        "request_id", "ts", *_PLACE, *_FACTS, USER, KEY, "is_shadow", "prompt_fingerprint", "error_class",
         "safety_input_verdict", "safety_output_verdict", "finish_reason",
     ],
     "logs.texts": [*_PLACE, "part", "text"],
@@ -137,7 +138,7 @@ def _row(
     tried = Counter(category for row in ordered["categories"] for category in row.split(","))
     return {
         "subject": subject.removesuffix("_token"), "subject_token": token, "pattern": pattern, "severity": level,
-        **{name: _most(ordered[name]) for name in ("tenant", "feature", KEY)}, USER: token if subject == USER else None,
+        **{name: _most(ordered[name]) for name in (*_FACTS, KEY)}, USER: token if subject == USER else None,
         "requests": requests, "events": n, "different": different, "overrides": tried[OVERRIDE],
         "jailbreaks": tried[JAILBREAK], "extractions": tried[EXTRACTION],
         "answered": None if pattern == "crawling" else int((ordered["outcome"] == "answered").sum()),

@@ -66,6 +66,43 @@ unsafe as (
     group by kind, feature
 ),
 
+-- Patterns of one subject are one thing that somebody does.
+abusing as (
+    select
+        a.subject,
+        a.subject_token,
+        nullif(max_by(coalesce(a.tenant, ''), a.events), '') as tenant,
+        nullif(max_by(coalesce(a.feature, ''), a.events), '') as feature,
+        nullif(max_by(coalesce(a.api_key_token, ''), a.events), '') as api_key_token,
+        sum(case when a.pattern = 'injection' then a.events end) as attempts,
+        sum(case when a.pattern = 'rephrasing' then a.events end) as rephrasings,
+        sum(case when a.pattern = 'crawling' then a.different end) as documents,
+        min(a.first_seen) as first_seen,
+        max(a.last_seen) as last_seen,
+        sum(a.events) as n,
+        max(cast(case when a.pattern = 'crawling' then a.different else a.events end as double) / nullif(a.usual, 0)) as times_usual
+    from quality.abuse as a
+    left join service.features as f
+        on f.feature = a.feature
+    where a.severity = 'abuse' and is_counted_in(a.environment, f.environments)
+    group by a.subject, a.subject_token
+),
+
+planted as (
+    select
+        i.feature,
+        min(i.ts) as first_seen,
+        max(i.ts) as last_seen,
+        count(*) as n,
+        count(distinct i.document_id) as documents,
+        min(i.document_id) as first_document
+    from quality.injections as i
+    left join service.features as f
+        on f.feature = i.feature
+    where i.part = 'document' and i.score >= 0.7 and is_counted_in(i.environment, f.environments)
+    group by i.feature
+),
+
 shares as (
     select
         rule,
@@ -171,6 +208,7 @@ found as (
         || case kind
             when 'filter_bypass' then 'requests that the safety filter blocked and that were answered all the same, '
             when 'canary_leak' then 'answers with a mark of the system prompt, '
+            when 'document_leak' then 'answers with a mark of a document, '
             else 'answers with personal data or secrets that nobody had given, '
         end
         || cast(n as string) || ' on ' || cast(cast($day as date) as string) as title,
@@ -181,7 +219,7 @@ found as (
         cast(null as string) as api_key_token,
         '' as subject,
         case when kind = 'pii_in_output' then 'compliance' else 'safety' end as cause_class,
-        case when kind = 'canary_leak' then 'prompt' else 'safety_filter' end as component,
+        case kind when 'canary_leak' then 'prompt' when 'document_leak' then 'retrieval' else 'safety_filter' end as component,
         first_seen,
         last_seen,
         n,
@@ -265,6 +303,62 @@ found as (
         || case when rule = 'undeclared_tool' then ' and undeclared > 0' else ' and unapproved > 0' end
         || ' order by hour_start' as evidence
     from calls
+    union all
+    select
+        'abuse' as rule,
+        'ticket' as severity,
+        coalesce(feature, 'no feature') || ': ' || case subject when 'user' then 'user …' else 'API key …' end
+        || right(subject_token, 6) || ' of ' || coalesce(tenant, 'no tenant')
+        || coalesce(', ' || cast(attempts as string) || ' attempts to get round the rules', '')
+        || coalesce(', ' || cast(rephrasings as string) || ' blocked questions that came through in other words', '')
+        || coalesce(', ' || cast(documents as string) || ' different documents read', '')
+        || ', up to ' || cast(cast(times_usual as decimal(38, 1)) as string) || ' times what is usual' as title,
+        feature,
+        cast(null as string) as model,
+        cast(null as string) as prompt_version,
+        tenant,
+        api_key_token,
+        subject_token as subject,
+        'safety' as cause_class,
+        'safety_filter' as component,
+        first_seen,
+        last_seen,
+        n,
+        times_usual as value,
+        cast(1 as double) as threshold,
+        '1' as unit,
+        'abuse' as runbook,
+        'select * from quality.abuse where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('subject_token', subject_token) || ' and ' || sql_equals('severity', 'abuse')
+        || ' order by pattern' as evidence
+    from abusing
+    union all
+    select
+        'planted_instruction' as rule,
+        'ticket' as severity,
+        coalesce(feature, 'no feature') || ': ' || cast(documents as string)
+        || case when documents = 1 then ' document reads' else ' documents read' end
+        || ' like orders to the model, first ' || first_document || ', given to the model '
+        || cast(n as string) || case when n = 1 then ' time' else ' times' end as title,
+        feature,
+        cast(null as string) as model,
+        cast(null as string) as prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        '' as subject,
+        'safety' as cause_class,
+        'retrieval' as component,
+        first_seen,
+        last_seen,
+        n,
+        cast(documents as double) as value,
+        cast(0 as double) as threshold,
+        'document' as unit,
+        'abuse' as runbook,
+        'select * from quality.injections where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('part', 'document') || ' and ' || sql_equals('feature', feature)
+        || ' and score >= 0.7 order by score desc, ts' as evidence
+    from planted
 ),
 
 firing as (
@@ -540,7 +634,7 @@ all_found as (
         case when rule in ('queue_backlog', 'truncation') then model end as model_part,
         -- Whose feature a spike is says nothing of whether it is the same.
         rule as rule_part,
-        case when rule <> 'cost_spike' then feature end as feature_part,
+        case when rule not in ('cost_spike', 'abuse') then feature end as feature_part,
         tenant as tenant_part,
         subject
     from found

@@ -1,4 +1,4 @@
--- One row per answered request and way in which it was unsafe: past the filter, a leaked prompt, personal data of others.
+-- One row per answered request and way in which it was unsafe: past the filter, a leaked prompt or document, others' data.
 
 with seen as (
     select *
@@ -62,7 +62,10 @@ unsafe as (
             + coalesce(audio_output_tokens, 0)
             + coalesce(image_output_tokens, 0) > 0
     union all
-    select distinct s.request_id, 'canary_leak' as kind, cast(null as string) as output_redactions
+    select distinct
+        s.request_id,
+        case when c.stands_in = 'document' then 'document_leak' else 'canary_leak' end as kind,
+        cast(null as string) as output_redactions
     from outputs as o
     inner join service.canaries as c
         on contains(o.text, c.canary)

@@ -12,7 +12,7 @@ import yaml
 from assets.service.assets import DECLARED, declared_asset
 from resources import capture
 from resources.contracts import SEEDS, contracts
-from resources.service_seeds import ServiceSeedError, declared_rows, load_features, text_policy, tool_rows
+from resources.service_seeds import ServiceSeedError, canary_rows, declared_rows, load_features, text_policy, tool_rows
 from resources.service_seeds_owners import cause_classes, components, load_owners, owner_rows
 from resources.warehouse_resource import WarehouseResource
 
@@ -49,6 +49,15 @@ def test_what_a_feature_runs_on_is_a_row_a_version(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_mark_says_where_it_stands_by_right(tmp_path: Path) -> None:
+    marked = CHAT | {"canaries": ["prompt-mark-1"], "document_canaries": ["document-mark-1"]}
+    found = canary_rows(list(features(tmp_path, chat=marked, silent=CHAT).values())).to_pylist()
+    assert {row["canary"]: row["stands_in"] for row in found} == {
+        "prompt-mark-1": "system_prompt",
+        "document-mark-1": "document",
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -69,6 +78,11 @@ def test_what_a_feature_runs_on_is_a_row_a_version(tmp_path: Path) -> None:
         ({"declared": {"prompt_versions": [1.0]}}, "declared prompt_versions is a list of texts; quote what YAML"),
         ({"declared": {"indexes": ["a", "a"]}}, "declared indexes names 'a' twice"),
         ({"canaries": ["ref"]}, "canary 'ref' is too short to be a mark; give it 8 characters"),
+        ({"document_canaries": ["ref"]}, "canary 'ref' is too short to be a mark; give it 8 characters"),
+        (
+            {"canaries": ["reference-1"], "document_canaries": ["reference-1"]},
+            "'reference-1' is in canaries and document_canaries; a mark stands in one place",
+        ),
         ({"tools": ["refund"]}, "tools is a mapping"),
         ({"tools": {"refund": {}}}, "tool refund needs a side_effect: none, read, write, irreversible"),
         ({"tools": {"refund": {"side_effect": "read", "approval": True}}}, "unknown keys approval; allowed: needs_approval"),
