@@ -20,6 +20,7 @@ from label_house import label
 
 from assets.quality.case_log import CaseError
 from assets.quality.eval_case import EvalCaseError, read_suite
+from pipelines.eval_cases import _parser, act
 from resources.retention import RetentionPolicy
 
 KEPT = RetentionPolicy({"text": 30, "rows": 400, "aggregates": None}, None)
@@ -229,3 +230,25 @@ def test_a_pass_that_is_killed_goes_on_where_it_was(house: CaseHouse, point: str
     assert [row["act"] for row in house.log()] == ["proposed", "accepted"]
     assert (len(house.proposals()), len(house.lines())) == (1, 1)
     assert Counter(case.case_id for suite in house.cases().suites.all().values() for case in suite) == {CASE: 1}
+
+
+def said(house: CaseHouse, *arguments: str) -> str:
+    """What a command says."""
+    return act(house.cases(), _parser().parse_args(["--actor", "ana", *arguments]))
+
+
+def test_the_commands_say_what_they_did_and_quote_nobody(house: CaseHouse) -> None:
+    house.take("a.jsonl", [asked("r1"), asked("r2", "Where is my parcel?"), complaint("r1"), complaint("r2")])
+    assert said(house, "list") == "no open cases"
+    told = [said(house, "propose"), said(house, "accept", CASE, "--kind", "unanswerable", "--refusal", "--must-not", "60")]
+    (case,) = read_suite((house.seeds / "evals" / "general.jsonl").read_text(), "x")
+    assert (case.kind, case.expected_refusal, case.must_not) == ("unanswerable", True, ("60",))
+    told += [said(house, "fixed", CASE, "--model", "large-2"), said(house, "verified", CASE), said(house, "released", CASE)]
+    told += [said(house, "reject", "2026-11-16-2", "--note", "it was right"), said(house, "list", "--all")]
+    assert said(house, "list") == "no open cases"
+    assert told[-1].splitlines() == [
+        "2026-11-16-1    released      7 days  thumbs_down         chat",
+        "2026-11-16-2    rejected      7 days  thumbs_down         chat",
+    ]
+    assert not any(word in line for line in told for word in ("shoes", "parcel"))
+    assert [(row["act"], row["actor"], row["note"]) for row in house.log()][-1] == ("rejected", "ana", "it was right")
