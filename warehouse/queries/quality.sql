@@ -90,3 +90,42 @@ select
     count(distinct request_id) filter (where reason = 'personal_data') as held_for_personal_data
 from quality.case_proposals
 where day > (select max(day) from logs.requests) - 28;
+
+-- What share of the prompts of the last 28 days reads like an attempt to get round the rules, and how many were answered?
+select
+    sum(texts) as prompts,
+    sum(attempts) as attempts,
+    sum(attempts) / sum(texts) as attempt_rate,
+    wilson_low(sum(attempts), sum(texts)) as low,
+    wilson_high(sum(attempts), sum(texts)) as high,
+    sum(answered) as answered
+from quality.injections_daily
+where part = 'prompt' and day > (select max(day) from logs.requests) - 28;
+
+-- How many documents that were given to a model speak to it like orders, and how often were they given?
+select count(distinct document_id) as documents, count(*) as given, count(distinct user_token) as users, max(score) as score
+from quality.injections
+where part = 'document' and score >= 0.7;
+
+-- How many users and API keys tried too often for chance, or read too much, and how much of it was answered?
+select
+    count(distinct subject_token) filter (where severity = 'abuse') as abusers,
+    count(distinct subject_token) filter (where severity = 'watch') as watched,
+    sum(events) filter (where pattern = 'injection') as attempts,
+    sum(answered) as answered,
+    max(last_seen) as last_seen
+from quality.abuse;
+
+-- How much of what was refused or blocked, and then looked at, should have been answered?
+select
+    sum(n) filter (where basis = 'refused_label') as refusals_judged,
+    sum(wrong) filter (where basis = 'refused_label') as refused_wrongly,
+    sum(n) filter (where basis = 'blocked_feedback') as blocks_spoken_of,
+    sum(wrong) filter (where basis = 'blocked_feedback') as blocked_wrongly,
+    wilson_low(sum(wrong) filter (where basis = 'blocked_feedback'), sum(n) filter (where basis = 'blocked_feedback')) as low,
+    wilson_high(sum(wrong) filter (where basis = 'blocked_feedback'), sum(n) filter (where basis = 'blocked_feedback')) as high
+from quality.overblocking;
+
+-- How many answers does the list of foul phrases, a proxy, point at?
+select count(*) as answers, count(*) filter (where toxicity_proxy >= 0.5) as pointed_at, max(toxicity_proxy) as foulest
+from quality.toxicity;
