@@ -135,7 +135,7 @@ def test_every_table_has_its_sql_or_its_python_and_all_sql_a_contract() -> None:
         python_table(computed[name])
 
 
-@pytest.mark.parametrize("name", ["assets", "pipelines", "resources", "simulator"])
+@pytest.mark.parametrize("name", ["apps", "assets", "pipelines", "resources", "simulator"])
 def test_the_folders_are_this_checkouts_and_nobody_elses(name: str) -> None:
     """Common words as import names: an installed distribution that owned one would be imported instead."""
     assert name not in packages_distributions()

@@ -68,7 +68,8 @@ class Guard:
         cookie = f"labelling_{(scope.get('server') or ('', 0))[1]}"  # Cookies are shared by all ports of a host.
         if given is not None and self._is_key(given):
             answer = RedirectResponse("/", status_code=303)
-            answer.set_cookie(cookie, self.key, max_age=31_536_000, httponly=True, samesite="strict")
+            is_open = _name(host) not in LOOPBACK
+            answer.set_cookie(cookie, self.key, max_age=31_536_000, secure=is_open, httponly=True, samesite="strict")
             return answer
         if not self._is_key(_cookie(headers.get("cookie", ""), cookie)):
             return _refusal(401, "open the address that `make labelling` printed: it has the key to this page")

@@ -41,8 +41,8 @@ def serve(
     guard = Guard(page.app, key, {*LOOPBACK, *(name.lower() for name in names)})
     with _listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
-        bound = listener.getsockname()[1]
-        tell(f"http://{shown if is_loopback(host) else names[0]}:{bound}/?{KEY}={key}")
+        place = f"http://{shown}:{listener.getsockname()[1]}" if is_loopback(host) else f"https://{names[0]}"
+        tell(f"{place}/?{KEY}={key}")
         config = uvicorn.Config(guard, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])

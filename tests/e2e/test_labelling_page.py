@@ -63,7 +63,8 @@ class Server:
 def house(tmp_path_factory: pytest.TempPathFactory) -> LabelHouse:
     made = LabelHouse(tmp_path_factory.mktemp("labelling") / "house")
     made.declare(look_back_days=1, labels_per_night=60)
-    made.take("a.jsonl", traffic(40, output_text=HOSTILE, prompt_text=HOSTILE))
+    documents = [{"document_id": "d", "document_text": HOSTILE}]
+    made.take("a.jsonl", traffic(40, output_text=HOSTILE, prompt_text=HOSTILE, retrievals=documents))
     made.desk().work()
     made.export().work()
     return made
@@ -179,7 +180,7 @@ def test_three_answers_are_judged_by_keyboard_one_is_corrected_and_the_import_ta
 
 def test_what_words_spell_is_not_run(page: Page) -> None:
     enter_as(page, "bo")
-    assert page.locator(".answer .words").inner_text() == HOSTILE
+    assert page.locator(".words").all_inner_texts() == [HOSTILE] * 3
     assert page.evaluate("window.hacked") is None and page.locator(".words *").count() == 0
 
 
@@ -232,6 +233,21 @@ def test_help_shows_the_keys_and_letters_can_be_switched_off(page: Page) -> None
     assert chosen(page) == {"hallucinated": "yes"}, "radio buttons are radio buttons still"
 
 
+@pytest.mark.parametrize(("key", "code"), [("Y", "KeyY"), ("н", "KeyY"), ("غ", "KeyY"), ("y", "KeyZ")])
+def test_keys_are_where_they_are_engraved(page: Page, key: str, code: str) -> None:
+    """Shift lock, layouts without Latin letters, and those with others in their places."""
+    enter_as(page, f"i{ord(key)}")
+    page.locator("input:focus").dispatch_event("keydown", {"key": key, "code": code, "bubbles": True})
+    assert chosen(page) == {"hallucinated": "yes"}
+
+
+def test_words_are_scrolled_by_keyboard_and_one_comes_back(page: Page) -> None:
+    enter_as(page, "jo")
+    for key, name in (("d", "#documents"), ("a", "#talk"), ("q", "input[name=hallucinated] >> nth=0")):
+        press(page, key)
+        expect(page.locator(name)).to_be_focused()
+
+
 def test_it_works_without_scripts(browser: Browser, server: Server) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -264,7 +280,7 @@ element => {
 def test_it_can_be_read_light_and_dark_wide_and_narrow(page: Page) -> None:
     enter_as(page, "hal")
     press(page, *"ynynyn")
-    words = [".answer .words", ".question .words", "h2", ".documents .hint", "legend", ".main", ".choices span", "small",
+    words = [".answer .words", ".question .words", "h2", ".documents .words", "legend", ".main", ".choices span", "small",
              "input:checked + span", "#to-all", ".who"]  # fmt: skip
     for width in (1440, 1100, 360):
         page.set_viewport_size({"width": width, "height": 800})

@@ -22,7 +22,7 @@ HERE = "http://127.0.0.1:3001"
 LIST = f"/list/{code_of(DRAW)}/first"
 HOSTILE = "</textarea></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`{{7*7}}"
 WORDS = dict.fromkeys(("answer", "prompt", "system", "history"), HOSTILE)
-TASKS = [task("r0"), task("r1", **WORDS, context=[HOSTILE]), task("r2")]
+TASKS = [task("r0"), task("r1", **WORDS, context=[HOSTILE]), task("r2", context=[], answer=" ")]
 FOREIGN_HOSTS = ["evil.example", "evil.example:3001", "127.0.0.1.evil.example", "", "[::2]:3001", "a b", "[x"]
 FOREIGN_ORIGINS = ["http://evil.example", "null", "", None, "http://127.0.0.1:3000", "http://localhost:3001", "[x"]
 ELSEWHERE = r"(?:src|href|url|import)\s*[=(]\s*[\"']?(?:https?:)?//"
@@ -98,6 +98,15 @@ def test_the_key_leaves_the_address_and_comes_back_from_this_page_alone(labellin
     assert "httponly" in cookie and "samesite=strict" in cookie
 
 
+def test_others_come_by_the_name_that_was_said_and_over_tls(labelling: Path) -> None:
+    desk, host = desk_of(labelling), "desk.example"
+    guard = Guard(Labelling(desk, load_labelling(SEEDS / LABELLING_FILE)).app, desk.key(), {host})
+    with TestClient(guard, base_url=f"https://{host}", follow_redirects=False) as other:
+        assert "; secure" in other.get(f"/?key={desk.key()}").headers["set-cookie"].lower()
+        assert other.post("/name", data={"name": "bo"}, headers={"origin": f"https://{host}"}).status_code == 303
+        assert other.get("/", headers={"host": "localhost"}).status_code == 400
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE"])
 def test_other_methods_are_refused(client: TestClient, method: str) -> None:
     assert client.request(method, "/").status_code == 405
@@ -142,6 +151,12 @@ def test_words_are_words_whatever_they_spell(client: TestClient) -> None:
     shown = client.get(f"{LIST}/2").text
     assert shown.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 5 and "{{7*7}}" in shown
     assert "<script>alert" not in shown and "<img src=x" not in shown
+
+
+def test_what_was_not_given_is_said_not_to_be(client: TestClient) -> None:
+    shown = client.get(f"{LIST}/3").text
+    assert "No documents were given to the model." in shown and "The answer is empty." in shown
+    assert "No documents" not in client.get(f"{LIST}/1").text
 
 
 def test_a_comment_comes_back_as_words(client: TestClient) -> None:

@@ -32,17 +32,22 @@ const anywhere = {
   o: () => go("to-all"),
 };
 
+// Shift lock changes nothing; a layout without Latin letters has the keys where they are engraved.
+const keyOf = ({ key, code }) =>
+  key.length > 1 ? key : /[ -~]/.test(key) ? key.toLowerCase() : code.replace(/^(Key|Digit)/, "").toLowerCase();
+
 document.addEventListener("keydown", (event) => {
+  const key = keyOf(event);
   const writes = event.target.matches("textarea, input:not([type=radio])");
   if (help.open || event.altKey || event.metaKey || event.isComposing) return;
-  if (form && event.key === "Enter" && (event.ctrlKey || !writes) && !event.target.closest("a, button, summary")) {
+  if (form && key === "Enter" && (event.ctrlKey || !writes) && !event.target.closest("a, button, summary")) {
     event.preventDefault();
     form.requestSubmit($("save"));
-  } else if (form && event.key === "Escape" && event.target.id === "comment") {
+  } else if (form && key === "Escape" && event.target.id === "comment") {
     focusOn(current() ?? asks()[0]);
   } else if (!writes && !event.ctrlKey && areKeysOn()) {
-    const act = anywhere[event.key] ?? (form && judging[event.key]);
-    const isDone = act ? act() !== false : form && number(event.key);
+    const act = anywhere[key] ?? (form && judging[key]);
+    const isDone = act ? act() !== false : form && number(key);
     if (isDone) event.preventDefault();
   }
 });
@@ -51,12 +56,18 @@ document.addEventListener("keydown", (event) => {
 
 let timer = null;
 let isDirty = false;
+let isSending = false;
 let isLeaving = false;
 
 async function keep() {
   clearTimeout(timer);
   if (!isDirty || isLeaving) return;
+  if (isSending && document.visibilityState === "visible") {
+    timer = setTimeout(keep, 100);  // One after the other: the newest is the last.
+    return;
+  }
   isDirty = false;
+  isSending = true;
   const body = new URLSearchParams(new FormData(form));
   body.set("act", "draft");
   try {
@@ -72,6 +83,8 @@ async function keep() {
     isDirty = true;
     say("", "The page's server does not answer. What you choose is kept as soon as it does; leave this tab open.");
     timer = setTimeout(keep, 3000);
+  } finally {
+    isSending = false;
   }
 }
 
@@ -139,7 +152,7 @@ const judging = {
   s: () => form.requestSubmit($("skip")),
   w: () => $("comment").focus(),
   a: () => $("talk").focus(),
-  d: () => $("documents").focus(),
+  d: () => $("documents")?.focus(),
   q: () => focusOn(unanswered() ?? asks()[0]),
   "<": () => go("before"),
   "[": () => go("before"),
@@ -162,6 +175,7 @@ if (form) {
       if ($("notice").dataset.mine && !$("notice").hidden) event.preventDefault();
     }
   });
+  if (!$("notice").hidden) changed();  // It was not saved.
   const [first] = asks();  // One reads first: on a narrow screen the questions come last.
   (unanswered() ?? first).querySelector("input").focus({ preventScroll: true });
 }
