@@ -16,8 +16,8 @@ from assets.quality.inclusion import Floats, Ints
 
 FALSE_DISCOVERIES = 1e-3
 """Of a night without any rise, the probability that one is found all the same (Benjamini and Hochberg's q)."""
-_LEVELS = special.expit(np.linspace(-18.0, 18.0, 181))
-"""Quantiles at which what is open about the reference is looked at; dense at both ends, where a small chance comes from."""
+_STEPS = np.linspace(-9.0, 9.0, 145)
+"""Standard deviations from the middle at which what is open about the reference is looked at, on the logit scale."""
 
 
 def chance(window: Rate, reference: Rate, dispersion: float = 1.0) -> float:
@@ -34,9 +34,12 @@ def chance(window: Rate, reference: Rate, dispersion: float = 1.0) -> float:
     known = reference.n_effective / dispersion
     if hits <= 0:
         return 1.0
-    usual = special.betaincinv(reference.rate * known + 0.5, (1 - reference.rate) * known + 0.5, _LEVELS)
-    tail = special.betainc(hits, size - hits + 1, usual)
-    return float(np.clip(np.trapezoid(tail, _LEVELS), 0.0, 1.0))
+    yes, no = reference.rate * known + 0.5, (1 - reference.rate) * known + 0.5
+    middle = special.digamma(yes) - special.digamma(no)
+    logit = middle + np.sqrt(special.polygamma(1, yes) + special.polygamma(1, no)) * _STEPS
+    density = np.exp(yes * special.log_expit(logit) + no * special.log_expit(-logit) - special.betaln(yes, no))
+    tail = special.betainc(hits, size - hits + 1, special.expit(logit))
+    return float(np.clip(np.trapezoid(tail * density, logit), 0.0, 1.0))
 
 
 def difference(window: Rate, reference: Rate, dispersion: float = 1.0) -> tuple[float, float, float] | None:
