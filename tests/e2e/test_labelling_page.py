@@ -184,16 +184,22 @@ def test_what_words_spell_is_not_run(page: Page) -> None:
     assert page.evaluate("window.hacked") is None and page.locator(".words *").count() == 0
 
 
-def test_what_one_chooses_while_the_server_is_away_is_kept_when_it_is_back(page: Page, server: Server) -> None:
+def test_a_page_that_is_killed_loses_nothing(page: Page, server: Server, house: LabelHouse) -> None:
     enter_as(page, "cy")
-    server.stop()
+    url = page.url
+    press(page, "n", "Enter")
+    left(page, url)
+    server.process.kill()
+    server.process.wait()
     press(page, "y")
     expect(page.locator("#notice")).to_contain_text("server does not answer")
     server.start(urlsplit(server.root).port or 0)
     expect(page.locator("#state")).to_have_text("Kept", timeout=30_000)
     expect(page.locator("#notice")).to_be_hidden()
     page.reload()
-    assert chosen(page) == {"hallucinated": "yes"}
+    assert chosen(page) == {"hallucinated": "yes"}, "chosen while no server was there"
+    [file] = house.inbox().folder.iterdir()
+    assert json.loads(file.read_bytes())["annotator"] == "cy", "judged before, handed in by the next page"
 
 
 def test_two_tabs_do_not_overwrite_each_other(page: Page) -> None:
@@ -246,6 +252,23 @@ def test_words_are_scrolled_by_keyboard_and_one_comes_back(page: Page) -> None:
     for key, name in (("d", "#documents"), ("a", "#talk"), ("q", "input[name=hallucinated] >> nth=0")):
         press(page, key)
         expect(page.locator(name)).to_be_focused()
+
+
+def test_words_of_the_answer_are_found_in_the_documents(page: Page) -> None:
+    enter_as(page, "kim")
+    marked = "[...CSS.highlights.get('found')].map(range => range.toString())"
+    press(page, "f", *"HACKED")
+    expect(page.locator("#found")).to_have_text("1 of 2")
+    assert page.evaluate(marked) == ["hacked", "hacked"], "words, whatever their case, and no patterns"
+    press(page, "Enter")
+    expect(page.locator("#found")).to_have_text("2 of 2")
+    press(page, ".", "*")
+    expect(page.locator("#found")).to_have_text("not there")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.answer .words'))")
+    expect(page.locator("#found")).to_have_text("1 of 1")
+    assert page.evaluate(marked) == [HOSTILE]
+    press(page, "Escape", "y")
+    assert chosen(page) == {"hallucinated": "yes"}
 
 
 def test_it_works_without_scripts(browser: Browser, server: Server) -> None:

@@ -153,6 +153,7 @@ const judging = {
   w: () => $("comment").focus(),
   a: () => $("talk").focus(),
   d: () => $("documents")?.focus(),
+  f: () => $("find")?.focus(),
   q: () => focusOn(unanswered() ?? asks()[0]),
   "<": () => go("before"),
   "[": () => go("before"),
