@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
+from itertools import islice
 
 import polars as pl
 
@@ -15,6 +16,8 @@ ATTEMPT = 0.5
 """From this score on a text counts as an attempt."""
 _DECODED, _DECODED_WEIGHT, _HINT = "decoded_payload", 0.8, 0.3
 _PIECE = re.compile(r"\b(?:[A-Za-z0-9+/]{24,}={0,2}|(?:[0-9a-fA-F]{2}){16,})(?![A-Za-z0-9+/=])")
+_LONG_RUN = r"[A-Za-z0-9+/]{24}"
+"""What every piece has: most texts have none, and are not looked at again."""
 _MOST_PIECES = 5
 CATEGORY_OF = {rule.name: rule.category for rule in RULES} | {_DECODED: ENCODED}
 _WEIGHT = {rule.name: rule.weight for rule in RULES} | {_DECODED: _DECODED_WEIGHT}
@@ -27,7 +30,7 @@ def scored(texts: pl.DataFrame) -> pl.DataFrame:
     """
     distinct = texts.select("text", "is_given").unique(maintain_order=True)
     found = matched(distinct, RULES)
-    payloads = _payloads(distinct["text"].to_list())
+    payloads = _payloads(distinct["text"])
     said = pl.DataFrame({"text": list(payloads.values()), "is_given": [True] * len(payloads)}, schema=distinct.schema)
     decoded = matched(said, RULES)
     hints = {place: score(rules) for place, rules in zip(payloads, decoded, strict=True)}
@@ -48,11 +51,12 @@ def categories(rules: list[str]) -> list[str]:
     return sorted({CATEGORY_OF[rule] for rule in rules})
 
 
-def _payloads(texts: list[str | None]) -> dict[int, str]:
+def _payloads(texts: pl.Series) -> dict[int, str]:
     """By place: what the encoded pieces of a text say, where they say something in letters."""
     found = {}
-    for place, text in enumerate(texts):
-        pieces = [_decoded(match[0]) for match in list(_PIECE.finditer((text or "")[:LONGEST]))[:_MOST_PIECES]]
+    places = texts.str.contains(_LONG_RUN).fill_null(False).arg_true()
+    for place, text in zip(places, texts.gather(places), strict=True):
+        pieces = [_decoded(match[0]) for match in islice(_PIECE.finditer(text[:LONGEST]), _MOST_PIECES)]
         said = " ".join(piece for piece in pieces if piece)
         if said:
             found[place] = said
