@@ -1,4 +1,4 @@
-"""What docs/safety.md says of the rules against prompt injection, on the half of public texts that they were not written on."""
+"""What docs/safety.md says of the rules against prompt injection, on texts that they were not written on."""
 
 from __future__ import annotations
 
