@@ -20,6 +20,7 @@ from pipelines.case_desk import LOG, PROPOSALS, CaseDesk
 from pipelines.case_failures import facts, words_of
 from pipelines.label_population import ask
 from resources import terminal
+from resources.clock import Clock
 from resources.durable import write_atomically
 from resources.events import table_rows
 from resources.labelling_seed import LABELLING_FILE, load_labelling
@@ -88,7 +89,7 @@ class ReviewDesk:
         self.folder = cases.store.state / "reviews"
 
     @classmethod
-    def of(cls, warehouse: WarehouseResource, clock: Any) -> ReviewDesk:
+    def of(cls, warehouse: WarehouseResource, clock: Clock) -> ReviewDesk:
         """The desk of a warehouse."""
         return cls(CaseDesk.of(warehouse, clock))
 

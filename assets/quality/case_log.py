@@ -58,9 +58,12 @@ class Case:
         return max((end - self.found_day).days, 0)
 
     def as_of(self, moment: datetime) -> Case | None:
-        """The same as it stood at a moment; None: it was not proposed yet."""
-        changes = tuple(row for row in self.changes if row["happened_at"] <= moment)
-        return Case(self.case_id, self.feature, self.failure, self.found_day, changes) if changes else None
+        """The same as it stood at a moment; None: nothing had failed yet. That a failure was proposed later does not count:
+        it was open from its day on."""
+        if self.found_day > moment.date():
+            return None
+        changes = tuple(row for row in self.changes if row["act"] == "proposed" or row["happened_at"] <= moment)
+        return Case(self.case_id, self.feature, self.failure, self.found_day, changes)
 
 
 def fold(rows: Iterable[Row]) -> dict[str, Case]:

@@ -80,10 +80,11 @@ def week_of(day: date) -> str:
 
 def first_day(week: str) -> date:
     """Its Monday. Raises ValueError for what is no ISO week."""
-    year, separator, number = week.partition("-W")
-    if not separator or not year.isdecimal() or not number.isdecimal():
-        raise ValueError(f"{week!r} is no week; write one such as 2026-W46")
-    return date.fromisocalendar(int(year), int(number), 1)
+    try:
+        year, number = week.split("-W")
+        return date.fromisocalendar(int(year), int(number), 1)
+    except ValueError:
+        raise ValueError(f"{week!r} is no week; write one such as 2026-W46") from None
 
 
 def without_words(review: str) -> str:

@@ -62,6 +62,7 @@ def test_a_review_says_what_failed_most_and_why_and_twice_is_the_same_to_the_byt
     assert thumbs == ["chat", "thumbs_down", "-", "10", "1", trend, "0.0280", "search: nothing_found 10"]
     assert ">     asked: Is the zanzibar voucher valid?\n>     answered: Yes, for kumquats." in text
     assert "## Rates" not in text, "this house has no such table"
+    assert f"| {case} | chat | hallucinated | proposed | 5 | 1 | nocturne |" in text, "proposed after the week, of the week"
     first = done.path.read_bytes()
     os.utime(done.path, (0, 0))
     house.now = house.now.replace(day=18)

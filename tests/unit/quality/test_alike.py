@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.quality.alike import Asked, Known
@@ -43,6 +43,7 @@ def test_marks_and_case_make_no_other_question_in_any_script(text: str) -> None:
     assert Asked.of(text, None).text == Asked.of(text.upper().rstrip(" ?") + " !", None).text != ""
 
 
+@settings(deadline=None)
 @given(st.lists(words, max_size=8), words)
 def test_looking_up_finds_what_comparing_with_each_would(texts: list[str], wanted: str) -> None:
     known, asked = Known(), Asked.of(wanted, None)

@@ -63,7 +63,9 @@ def test_an_age_ends_with_the_case_and_a_week_sees_it_as_it_stood() -> None:
     assert case.age_days(date(2026, 12, 31)) == 11, "from the ninth to the twentieth"
     earlier = case.as_of(at(18))
     assert earlier is not None and (earlier.state, earlier.age_days(date(2026, 11, 18))) == ("fixed", 9)
-    assert case.as_of(at(15)) is None
+    before = case.as_of(at(15))
+    assert before is not None and before.state == "proposed", "it had failed, though nobody had proposed it"
+    assert case.as_of(at(8)) is None
 
 
 def test_every_row_has_every_column_of_its_table() -> None:

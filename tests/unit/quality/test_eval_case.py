@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.quality.eval_case import KINDS, EvalCase, EvalCaseError, expected_of, parse, read_suite
@@ -45,6 +45,7 @@ def test_a_broken_line_and_a_case_that_stands_there_twice_are_named() -> None:
         read_suite(f"{json.dumps(CASE)}\n{json.dumps(CASE)}\n", "chat.jsonl")
 
 
+@settings(deadline=None)
 @given(texts, st.lists(texts, max_size=3), st.sampled_from(KINDS), st.none() | texts)
 def test_what_is_written_is_read_again(question: str, context: list[str], kind: str, history: str | None) -> None:
     case = EvalCase("c-1", kind, question, context=tuple(context), history=history, expected_refusal=True)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.quality.case_log import change, fold, proposing
@@ -33,7 +33,7 @@ def rate(verdict: str, day: date, value: float | None, low: float = 0.0, high: f
 def test_weeks_are_iso_weeks_across_a_new_year() -> None:
     assert week_of(date(2027, 1, 1)) == "2026-W53" and first_day("2026-W53") == date(2026, 12, 28)
     for wrong in ("2026-46", "2026-W54", "46", "2026-Wxx"):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=f"'{wrong}' is no week; write one such as 2026-W46"):
             first_day(wrong)
 
 
@@ -110,6 +110,7 @@ def test_a_name_or_an_id_that_somebody_chose_is_neither_table_nor_link_nor_pictu
     assert text.count("\n> ") == 2
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400), st.none() | st.text(max_size=400))
 def test_without_words_nothing_is_left_of_them_and_all_of_the_rest(question: str, answer: str | None) -> None:
     marked = (f"QZX{question}", None if answer is None else f"QZX{answer}")
