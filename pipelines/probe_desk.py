@@ -6,23 +6,22 @@ environment, the client and the clock meet here; what answers are worth is asset
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from assets.drift.probe_scores import ExpectationError, Expectations, is_refusal, parse_expectations, score
+from resources.chat_client import ChatClient, Reply
+from resources.chat_endpoint import EndpointError
 from resources.clock import Clock
-from resources.events import append, closed_days_of, table_rows
+from resources.events import alone, closed_days_of, storing, table_rows
 from resources.failpoints import failpoint
-from resources.probe_client import ProbeClient, Reply
 from resources.probe_seed import PROBES_FILE, Endpoint, GoldenPrompt, ProbeSeed, ProbeSeedError, load_probes, series_of
 from resources.store import Store
 from resources.warehouse_resource import WarehouseResource
@@ -109,7 +108,8 @@ class ProbeDesk:
         Raises ProbeSeedError for a faulty seed. An endpoint that cannot be asked is told in its `Asked`.
         """
         seed, expected = self.read_seed()
-        with self._alone():
+        with alone(self.store, ".probing.lock"):
+            # Two would ask everything twice, and twice as fast as is declared.
             return {name: self._ask_endpoint(endpoint, seed, expected) for name, endpoint in seed.endpoints.items()}
 
     def _ask_endpoint(self, endpoint: Endpoint, seed: ProbeSeed, expected: Mapping[str, Expectations]) -> Asked:
@@ -119,14 +119,15 @@ class ProbeDesk:
         done.known = len(seed.prompts) * endpoint.repeats - len(questions)
         try:
             key = endpoint.key(self._environment)
-        except ProbeSeedError as error:
+        except EndpointError as error:
             done.left_out, done.why = len(questions), str(error)
             return done
         until = self._monotonic() + 60 * endpoint.minutes_a_night
         before = [row for row in stored if row["endpoint"] == endpoint.name]
         spent = sum(_tokens(row, endpoint, seed.prompts.get(row["prompt"])) for row in before)
         in_a_row = 0
-        with ProbeClient(endpoint, key, self._sleep, self._monotonic) as client, self._storing() as keep:
+        storing_ = storing(self.store, PROBES, ROWS_OF_A_COMMIT, lambda: failpoint("probe.stored"))
+        with ChatClient(endpoint, key, self._sleep, self._monotonic) as client, storing_ as keep:
             for place, (prompt, repeat) in enumerate(questions):
                 done.why = self._reason_to_stop(endpoint, prompt, until, spent, in_a_row, done)
                 if done.why:
@@ -169,35 +170,6 @@ class ProbeDesk:
             for prompt in seed.prompts.values()
             if (prompt.name, repeat) not in known
         ]
-
-    @contextmanager
-    def _storing(self) -> Iterator[Callable[[Row], None]]:
-        """Rows given to it are stored, a few a commit, and the rest whatever happens."""
-        waiting: list[Row] = []
-
-        def store() -> None:
-            append(self.store, PROBES, lambda _: waiting)
-            waiting.clear()
-            failpoint("probe.stored")
-
-        def keep(row: Row) -> None:
-            waiting.append(row)
-            if len(waiting) >= ROWS_OF_A_COMMIT:
-                store()
-
-        try:
-            yield keep
-        finally:
-            if waiting:
-                store()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One pass at a time: two would ask everything twice, and twice as fast as is declared."""
-        self.store.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.store.state / ".probing.lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
 
 def _row(

@@ -6,7 +6,9 @@ The audit is chained besides, and has code of its own (audit.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import fcntl
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -61,6 +63,37 @@ def append(
                 return list(rows.values())
         except CommitConflict:
             continue
+
+
+@contextmanager
+def storing(store: Store, name: str, rows_of_a_commit: int, stored: Callable[[], None]) -> Iterator[Callable[[Row], None]]:
+    """Rows given to it are appended, some a commit, and the rest whatever happens; `stored` is called after each commit."""
+    waiting: list[Row] = []
+
+    def store_them() -> None:
+        append(store, name, lambda _: waiting, days={row["day"] for row in waiting})
+        waiting.clear()
+        stored()
+
+    def keep(row: Row) -> None:
+        waiting.append(row)
+        if len(waiting) >= rows_of_a_commit:
+            store_them()
+
+    try:
+        yield keep
+    finally:
+        if waiting:
+            store_them()
+
+
+@contextmanager
+def alone(store: Store, lock: str) -> Iterator[None]:
+    """One pass at a time over this home: others wait for its end. `lock`: the file that they wait at."""
+    store.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (store.state / lock).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def closed_days_of(store: Store, name: str) -> set[date]:

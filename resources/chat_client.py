@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 
-from resources.probe_seed import Endpoint
+from resources.chat_endpoint import ChatEndpoint
 
 ATTEMPTS = 4
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-"""A server that wants a longer pause is not waited for: that question has failed tonight."""
+"""A server that wants a longer pause is not waited for: that question has failed."""
 LARGEST_ANSWER_BYTES = 1_000_000
 LONGEST_NAME = 256
 ERROR_CLASSES = (
@@ -58,11 +58,11 @@ class _NotAnsweredError(Exception):
         self.error_class, self.http_status, self.pause_s = error_class, http_status, pause_s
 
 
-class ProbeClient:
+class ChatClient:
     """Asks one endpoint, no faster than it is declared. `sleep` and `monotonic` (seconds) are the caller's clock."""
 
     def __init__(
-        self, endpoint: Endpoint, key: str | None, sleep: Callable[[float], None], monotonic: Callable[[], float]
+        self, endpoint: ChatEndpoint, key: str | None, sleep: Callable[[float], None], monotonic: Callable[[], float]
     ):
         self.endpoint = endpoint
         self._key = key
@@ -72,9 +72,9 @@ class ProbeClient:
         self._http: httpx.Client | None = None
 
     def __repr__(self) -> str:
-        return f"ProbeClient({self.endpoint.name})"
+        return f"ChatClient({self.endpoint.name})"
 
-    def __enter__(self) -> ProbeClient:
+    def __enter__(self) -> ChatClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +130,7 @@ class ProbeClient:
             except BaseException as error:
                 outcome.append(error)
 
-        worker = threading.Thread(target=exchange, name="probe", daemon=True)
+        worker = threading.Thread(target=exchange, name="chat", daemon=True)
         worker.start()
         worker.join(self.endpoint.timeout_s)
         if not outcome:
@@ -147,7 +147,7 @@ class ProbeClient:
         return found
 
     def _exchange(self, http: httpx.Client, body: Mapping[str, Any]) -> tuple[int, bytes]:
-        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "nocturne-probe"}
+        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "nocturne"}
         if self._key is not None:
             headers["authorization"] = f"Bearer {self._key}"
         with http.stream("POST", f"{self.endpoint.base_url}/chat/completions", json=dict(body), headers=headers) as response:

@@ -13,8 +13,8 @@ import pytest
 from probe_target import KEY, Provider, completion, provider
 
 from assets.drift.probe_scores import is_refusal
-from resources.probe_client import ATTEMPTS, ERROR_CLASSES, ProbeClient, Reply
-from resources.probe_seed import Endpoint, GoldenPrompt, ProbeSeedError
+from resources.chat_client import ATTEMPTS, ERROR_CLASSES, ChatClient, Reply
+from resources.chat_endpoint import ChatEndpoint, EndpointError
 
 BODY = {"model": "large", "messages": [{"role": "user", "content": "6 * 7?"}]}
 
@@ -41,8 +41,8 @@ def at() -> Iterator[Provider]:
 def ask(at: Provider, clock: Clock | None = None, within_s: float = 600, **endpoint: Any) -> Reply:
     clock = clock or Clock()
     settings = {"timeout_s": 5.0, "requests_per_minute": 6000.0} | endpoint
-    declared = Endpoint("main", settings.pop("base_url", at.base_url), "large", **settings)
-    with ProbeClient(declared, KEY, clock.sleep, clock.monotonic) as client:
+    declared = ChatEndpoint("main", settings.pop("base_url", at.base_url), "large", **settings)
+    with ChatClient(declared, KEY, clock.sleep, clock.monotonic) as client:
         return client.ask(BODY, clock.monotonic() + within_s)
 
 
@@ -166,8 +166,8 @@ def test_the_key_is_in_no_log_no_name_and_no_fact(
     reply = ask(at)
     at.plan = [401, (500, {"X-Echo": "no"}), b"not json"]
     others = [ask(at, requests_per_minute=6000.0) for _ in range(2)]
-    declared = Endpoint("main", at.base_url, "large")
-    shown = [repr(ProbeClient(declared, KEY, time.sleep, time.monotonic)), repr(reply), *map(repr, others), caplog.text]
+    declared = ChatEndpoint("main", at.base_url, "large")
+    shown = [repr(ChatClient(declared, KEY, time.sleep, time.monotonic)), repr(reply), *map(repr, others), caplog.text]
     assert KEY not in "".join(shown)
     assert reply.model == "Bearer (key)"
 
@@ -180,39 +180,38 @@ def test_a_netrc_of_somebody_elses_key_is_not_asked(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     clock = Clock()
-    with ProbeClient(Endpoint("main", at.base_url, "large"), None, clock.sleep, clock.monotonic) as client:
+    with ChatClient(ChatEndpoint("main", at.base_url, "large"), None, clock.sleep, clock.monotonic) as client:
         assert client.ask(BODY, clock.monotonic() + 60).text == "42"
     assert at.keys == [None]
 
 
 def test_no_more_is_asked_a_minute_than_is_declared(at: Provider) -> None:
     clock = Clock()
-    declared = Endpoint("main", at.base_url, "large", requests_per_minute=20.0)
-    with ProbeClient(declared, None, clock.sleep, clock.monotonic) as client:
+    declared = ChatEndpoint("main", at.base_url, "large", requests_per_minute=20.0)
+    with ChatClient(declared, None, clock.sleep, clock.monotonic) as client:
         for _ in range(4):
             client.ask(BODY, clock.monotonic() + 600)
     assert 6 < sum(clock.slept) <= 9, "less by what the requests themselves took"
 
 
 def test_what_is_sent_is_what_is_declared() -> None:
-    prompt = GoldenPrompt("p", "Hi", system="Be brief")
-    plain = Endpoint("main", "http://127.0.0.1", "large").body(prompt)
+    plain = ChatEndpoint("main", "http://127.0.0.1", "large").chat("Hi", "Be brief")
     assert plain == {
         "model": "large", "stream": False, "temperature": 0.0, "max_tokens": 256,
         "messages": [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "Hi"}],
     }  # fmt: skip
-    other = Endpoint(
+    other = ChatEndpoint(
         "main", "http://127.0.0.1", "large", temperature=None, seed=7, max_tokens_name="max_completion_tokens"
-    ).body(prompt)
+    ).chat("Hi", "Be brief")
     assert other.keys() == {"model", "stream", "seed", "max_completion_tokens", "messages"}
 
 
 def test_a_key_that_is_none_is_not_shown_in_the_error() -> None:
-    endpoint = Endpoint("main", "https://llm.example", "large", key_env="PROBE_KEY")
+    endpoint = ChatEndpoint("main", "https://llm.example", "large", key_env="PROBE_KEY")
     assert endpoint.key({"PROBE_KEY": f" {KEY}\n"}) == KEY
-    with pytest.raises(ProbeSeedError, match="the environment variable PROBE_KEY holds no key"):
+    with pytest.raises(EndpointError, match="the environment variable PROBE_KEY holds no key"):
         endpoint.key({})
-    with pytest.raises(ProbeSeedError) as caught:
+    with pytest.raises(EndpointError) as caught:
         endpoint.key({"PROBE_KEY": f"{KEY}\nsecond"})
     assert "something else than one key" in str(caught.value) and KEY not in str(caught.value)
 
