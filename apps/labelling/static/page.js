@@ -40,6 +40,10 @@ document.addEventListener("keydown", (event) => {
   const key = keyOf(event);
   const writes = event.target.matches("textarea, input:not([type=radio])");
   if (help.open || event.altKey || event.metaKey || event.isComposing) return;
+  if (event.repeat && !writes && (key === "Enter" || key.length === 1)) {
+    event.preventDefault();  // A key held down says it once; the next page did not ask yet.
+    return;
+  }
   if (form && key === "Enter" && (event.ctrlKey || !writes) && !event.target.closest("a, button, summary")) {
     event.preventDefault();
     form.requestSubmit($("save"));
