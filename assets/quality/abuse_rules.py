@@ -20,11 +20,15 @@ Severity = Literal["watch", "abuse"]
 WATCH_CHANCE, ABUSE_CHANCE = 1e-3, 1e-6
 """How seldom chance may bring as many events, were the subject like the others of the day. A million users a day bring one
 wrong `abuse` where events come one by one; a `watch` is for reading, and wakes nobody."""
+_TIMES_USUAL: dict[Severity, int] = {"watch": 2, "abuse": 5}
+"""How many times what is usual it has to be, besides: of a busy key chance explains nothing, and features differ. Of
+documents it is the median of all who search."""
 REPHRASED_WITHIN = timedelta(minutes=15)
 SIMILAR = 0.5
 """Share of the word pairs and words of two prompts that both have, from which one is the other in other words."""
-_SPREAD_WATCH, _SPREAD_ABUSE = 4.0, 6.0
-"""Standard deviations above the different documents that as many finds of the day's popularity would be."""
+_SPREAD: dict[Severity, tuple[float, float]] = {"watch": (4.0, 1.25), "abuse": (6.0, 1.5)}
+"""(standard deviations above, times) the different documents that as many finds of the day's popularity would be. An expert
+reads less popular ones than most, and comes back to them."""
 FEWEST_SEARCHERS = 10
 """Without as many others nobody can say what is usual."""
 
@@ -44,8 +48,6 @@ REPHRASINGS = Threshold(2, 4, 0.002)
 """Who is stopped by mistake says it again in other words, too: a few times a day, not every time."""
 DOCUMENTS = Threshold(30, 50, 0.0)
 """Different documents on a day: fewer are ten searches."""
-_TIMES_USUAL = {"watch": 2, "abuse": 5}
-"""How many times the different documents of the day's middle searcher."""
 
 
 def severity(events: int, trials: int, others: int, of: int, threshold: Threshold) -> tuple[Severity | None, float]:
@@ -57,9 +59,14 @@ def severity(events: int, trials: int, others: int, of: int, threshold: Threshol
 
     usual = max(threshold.usual, others / of if of else 0.0)
     chance = float(binom.sf(events - 1, trials, min(1.0, usual)))
-    if events >= threshold.abuse and chance < ABUSE_CHANCE:
-        return "abuse", usual
-    return ("watch" if events >= threshold.watch and chance < WATCH_CHANCE else None), usual
+    levels: tuple[tuple[Severity, int, float], ...] = (
+        ("abuse", threshold.abuse, ABUSE_CHANCE),
+        ("watch", threshold.watch, WATCH_CHANCE),
+    )
+    for level, fewest, most_chance in levels:
+        if events >= fewest and chance < most_chance and events >= _TIMES_USUAL[level] * usual * trials:
+            return level, usual
+    return None, usual
 
 
 def expected_documents(popularity: Floats, searches: int, found: int) -> tuple[float, float]:
@@ -77,13 +84,11 @@ def expected_documents(popularity: Floats, searches: int, found: int) -> tuple[f
 
 def spread(different: int, expected: float, deviation: float, middle: float) -> Severity | None:
     """Whether somebody saw more `different` documents than searching as others do would show; `middle`: their median."""
-    above = (different - expected) / deviation
-    levels: tuple[tuple[Severity, int, float], ...] = (
-        ("abuse", DOCUMENTS.abuse, _SPREAD_ABUSE),
-        ("watch", DOCUMENTS.watch, _SPREAD_WATCH),
-    )
-    for level, fewest, deviations in levels:
-        if different >= fewest and above >= deviations and different >= _TIMES_USUAL[level] * middle:
+    levels: tuple[tuple[Severity, int], ...] = (("abuse", DOCUMENTS.abuse), ("watch", DOCUMENTS.watch))
+    for level, fewest in levels:
+        deviations, times = _SPREAD[level]
+        is_far = different >= max(expected + deviations * deviation, times * expected)
+        if is_far and different >= max(fewest, _TIMES_USUAL[level] * middle):
             return level
     return None
 

@@ -197,6 +197,12 @@ def test_hundreds_of_ordinary_days_have_no_abuse() -> None:
     assert loud == 0
 
 
+def test_a_busy_key_with_somewhat_more_attempts_than_others_is_no_abuse_however_sure_the_difference_is() -> None:
+    """Features differ: where people chat, more is tried than where programs tag."""
+    assert severity(900, 30_000, 1_000, 100_000, ATTEMPTS)[0] == "watch"
+    assert severity(3_000, 30_000, 1_000, 100_000, ATTEMPTS)[0] == "abuse"
+
+
 @given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 500), st.integers(0, 500))
 def test_more_attempts_among_as_many_requests_are_never_judged_milder(events: int, more: int, others: int, of: int) -> None:
     rank = {None: 0, "watch": 1, "abuse": 2}
