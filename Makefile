@@ -71,6 +71,9 @@ incident: setup ## write down what happens to an incident: ARGS="open --alert 5c
 probe: setup ## ask the golden prompts of tonight that are not asked yet (seeds/probes.yml; ARGS=--check asks nothing)
 	@$(PY) -W ignore -m pipelines.probe $(ARGS)
 
+judge: setup ## ask an LLM about the answers that it has not judged yet (seeds/judge.yml; ARGS=--check asks nothing)
+	@$(PY) -W ignore -m pipelines.judge $(ARGS)
+
 label-queue: setup ## draw the responses that people are asked to judge, and write their files (docs/labelling.md)
 	@$(PY) -W ignore -m pipelines.label queue
 
@@ -106,4 +109,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe label-queue labelling import-labels cases review train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

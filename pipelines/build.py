@@ -18,6 +18,7 @@ from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deploym
 from pipelines.clock import WallClock
 from pipelines.detector_runs import detector_job, detector_schedule, detectors_asset
 from pipelines.jobs import jobs
+from pipelines.judge_runs import judge_job, judge_sensor, judgements_asset
 from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
 from pipelines.maintain import maintain
 from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
@@ -79,12 +80,30 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             labels_asset(promised),
             detectors_asset(promised),
             label_queue_asset(promised),
+            judgements_asset(promised),
             cases_asset(promised),
         ],
         asset_checks=[validation],
-        jobs=[*run_jobs.values(), alerts_job(), probe_job(), *label_jobs(), detector_job(), review_job(), maintain, retain],
+        jobs=[
+            *run_jobs.values(),
+            alerts_job(),
+            probe_job(),
+            *label_jobs(),
+            judge_job(),
+            detector_job(),
+            review_job(),
+            maintain,
+            retain,
+        ],
         schedules=[nightly_schedule(), probe_schedule(), detector_schedule(), review_schedule(), maintenance_schedule()],
-        sensors=[landing_sensor(), night_sensor(run_jobs), alert_sensor(), *label_sensors(), validation_sensor(promised)],
+        sensors=[
+            landing_sensor(),
+            night_sensor(run_jobs),
+            alert_sensor(),
+            *label_sensors(),
+            judge_sensor(),
+            validation_sensor(promised),
+        ],
         loggers={"console": colored_console_logger, "progress": progress},
         resources={"embedder": EmbedderResource(), **(resources or build_resources(Settings.from_environment()))},
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.

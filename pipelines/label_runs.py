@@ -15,9 +15,7 @@ from pipelines.clock import WallClock
 from pipelines.label_desk import DRAWS, FRAME, QUEUE, Drawn, LabelDesk
 from pipelines.label_export import Exported, LabelExport
 from pipelines.label_inbox import COMMENTS, IMPORTS, LABELS, QUARANTINE, Imported, LabelInbox
-from pipelines.planner import MAX_FAILED_ATTEMPTS
-from pipelines.runs import DIGEST_TAG
-from pipelines.sensor_opening import Opening
+from pipelines.sensor_opening import Opening, request_of
 from resources import terminal
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
@@ -106,7 +104,7 @@ def label_sensors() -> list[dg.SensorDefinition]:
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         inputs = LabelInbox.of(warehouse, clock).pending()
-        yield _request(reading, context, "label_inbox", inputs, "no label file has settled")
+        yield request_of(reading, context, "label_inbox", inputs, "no label file has settled")
 
     @dg.sensor(
         name="label_queue",
@@ -126,23 +124,9 @@ def label_sensors() -> list[dg.SensorDefinition]:
         inputs = pending(warehouse, clock) if warehouse.publisher().current_number() else None
         if inputs is None:
             context.update_cursor(manifest)
-        yield _request(asking, context, "label_queue", inputs, "all is drawn and exported")
+        yield request_of(asking, context, "label_queue", inputs, "all is drawn and exported")
 
     return [label_inbox, label_queue]
-
-
-def _request(
-    opening: Opening, context: dg.SensorEvaluationContext, name: str, inputs: str | None, idle: str
-) -> dg.RunRequest | dg.SkipReason:
-    runs = opening(context)
-    if isinstance(runs, dg.SkipReason):
-        return runs
-    if inputs is None:
-        return dg.SkipReason(idle)
-    ended, failed = runs.ended(inputs)
-    if failed >= MAX_FAILED_ATTEMPTS:
-        return dg.SkipReason(f"that failed {failed} times; see the last `{opening.job_name}` run")
-    return dg.RunRequest(run_key=f"{name}:{inputs}:{ended}", tags={DIGEST_TAG: inputs})
 
 
 def pending(warehouse: WarehouseResource, clock: WallClock) -> str | None:

@@ -34,6 +34,8 @@ from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
+from pipelines.judge_desk import JudgeDesk
+from pipelines.judge_runs import JUDGE
 from pipelines.label_desk import LabelDesk
 from pipelines.label_inbox import LabelInbox
 from pipelines.label_runs import ASK, IMPORT, pending
@@ -47,6 +49,7 @@ from resources import disk_trouble, terminal
 from resources.calendar import CalendarError
 from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
+from resources.judge_seed import JudgeSeedError
 from resources.keyring import KeyringError
 from resources.labelling_seed import LabellingSeedError
 from resources.landing_area import LandingError
@@ -67,9 +70,9 @@ SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
-    CalendarError, CaptureError, ContractError, DeploymentError, KeyringError, LabellingSeedError, LandingError, NotifyError,
-    PriceSeedError, ProbeSeedError, RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError,
-    TenantError,
+    CalendarError, CaptureError, ContractError, DeploymentError, JudgeSeedError, KeyringError, LabellingSeedError,
+    LandingError, NotifyError, PriceSeedError, ProbeSeedError, RedactionError, RetentionError, ServiceSeedError,
+    SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -116,6 +119,7 @@ class NightRun:
         declared_tenants(self.warehouse.seeds / "tenants.yml")
         ProbeDesk.of(self.warehouse, self.clock).read_seed()
         LabelDesk.of(self.warehouse, self.clock).read_seed()
+        JudgeDesk.of(self.warehouse, self.clock).read_seed()
         AlertDesk.of(self.warehouse, self.clock).read_seeds(read_service_seeds(self.warehouse.seeds))
 
     def run(self, instance: dg.DagsterInstance) -> Night:
@@ -130,6 +134,7 @@ class NightRun:
         self._read_labels(instance)
         self._compute(instance, runs)
         self._ask_for_labels(instance, runs)
+        self._judge(instance)
         self._publish(instance)
         self._alert(instance)
         manifest = self.warehouse.publisher().manifest()
@@ -195,6 +200,18 @@ class NightRun:
             self.say("drawing responses to label")
             self._execute(ASK, instance, {DIGEST_TAG: inputs})
             self._compute(instance, runs)
+
+    def _judge(self, instance: dg.DagsterInstance) -> None:
+        """Ask an LLM about what was drawn, where one is declared. One that does not answer fails no night."""
+        started = time.perf_counter()
+        due = JudgeDesk.of(self.warehouse, self.clock).look()
+        if due.why:
+            self.say(f"the judge is left out: {due.why}")
+        if due.inputs is not None:
+            Runs(instance, JUDGE).bury_the_dead()
+            self.say("asking the judge")
+            self._execute(JUDGE, instance, {DIGEST_TAG: due.inputs})
+            self.night.seconds["judge"] = time.perf_counter() - started
 
     def _compute(self, instance: dg.DagsterInstance, runs: Runs) -> None:
         started = time.perf_counter()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from pipelines.checkout import EDITED, checkout_digest
-from pipelines.runs import Runs
+from pipelines.planner import MAX_FAILED_ATTEMPTS
+from pipelines.runs import DIGEST_TAG, Runs
 
 
 class Opening:
@@ -26,3 +27,18 @@ class Opening:
         if self.busy and runs.is_in_flight():
             return dg.SkipReason(self.busy)
         return runs
+
+
+def request_of(
+    opening: Opening, context: dg.SensorEvaluationContext, name: str, inputs: str | None, idle: str
+) -> dg.RunRequest | dg.SkipReason:
+    """A run for these inputs, again once it has ended, unless it failed too often; `idle`: why there is none."""
+    runs = opening(context)
+    if isinstance(runs, dg.SkipReason):
+        return runs
+    if inputs is None:
+        return dg.SkipReason(idle)
+    ended, failed = runs.ended(inputs)
+    if failed >= MAX_FAILED_ATTEMPTS:
+        return dg.SkipReason(f"that failed {failed} times; see the last `{opening.job_name}` run")
+    return dg.RunRequest(run_key=f"{name}:{inputs}:{ended}", tags={DIGEST_TAG: inputs})

@@ -19,8 +19,8 @@ STAGES = {
     "land": "landing", "reference": "references", "compute": "computing, replacing a day", "table": "any commit of a table",
     "publish": "publishing", "audit": "appending to the audit", "compact": "compaction", "vacuum": "vacuum",
     "retain": "retention and closing", "rotate": "change of key", "backup": "backup", "restore": "restore",
-    "alert": "alerts", "probe": "golden prompts", "label": "labels",
-    "detector": "training of the detector",
+    "alert": "alerts", "probe": "golden prompts", "label": "labels", "judge": "judge",
+    "cases": "evaluation cases", "detector": "training of the detector",
 }  # fmt: skip
 """What the first part of a failpoint's name stands for."""
 _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")

@@ -15,6 +15,7 @@ from pipelines.build import build_defs
 from pipelines.clock import WallClock
 from pipelines.detector_runs import TRAIN
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
+from pipelines.judge_runs import JUDGE
 from pipelines.label_runs import ASK, IMPORT
 from pipelines.probe_runs import PROBE
 from pipelines.review_runs import REVIEW
@@ -115,7 +116,7 @@ def test_sql_that_reads_what_its_contract_does_not_say_is_refused(tmp_path: Path
 
 def test_each_table_is_made_by_one_of_the_jobs_of_a_night(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
-    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE, IMPORT, ASK, TRAIN, REVIEW)
+    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE, IMPORT, ASK, JUDGE, TRAIN, REVIEW)
     made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in jobs}
     assert set().union(*made.values()) == {asset_key(name) for name in ALL}
     assert sum(map(len, made.values())) == len(ALL)
@@ -142,6 +143,7 @@ def test_schedule_and_sensors_are_on_from_the_start(defs: dg.Definitions) -> Non
         "validation": dg.DefaultSensorStatus.RUNNING,
         "label_inbox": dg.DefaultSensorStatus.RUNNING,
         "label_queue": dg.DefaultSensorStatus.RUNNING,
+        "judge": dg.DefaultSensorStatus.RUNNING,
     }
     for name in ("nightly", "train_detector"):
         assert defs.get_schedule_def(name).default_status == dg.DefaultScheduleStatus.RUNNING
