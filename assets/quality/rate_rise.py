@@ -24,22 +24,31 @@ def chance(window: Rate, reference: Rate, dispersion: float = 1.0) -> float:
     """The probability that nights would have a rate as high as `window` or higher, if its answers were wrong as often as
     those of `reference`; 1.0 where either says nothing.
 
-    The exact binomial tail of the window's effective labels, averaged over the reference's posterior (Jeffreys' prior), so
-    that a reference of few labels proves little. Both have the labels of a plain draw that would say as much (n_effective),
-    less where nights differ by more than chance (`dispersion`, 1 or more).
+    The exact binomial tail of the window's labels, averaged over the reference's posterior (Jeffreys' prior), so that a
+    reference of few labels proves little. Both have as many labels as `_witnesses` says, less where nights differ by more
+    than chance (`dispersion`, 1 or more).
     """
-    if window.rate is None or reference.rate is None or not window.n_effective or not reference.n_effective:
+    size, known = _witnesses(window) / dispersion, _witnesses(reference) / dispersion
+    if window.rate is None or reference.rate is None or not known or window.rate * size <= 0:
         return 1.0
-    size, hits = window.n_effective / dispersion, window.rate * window.n_effective / dispersion
-    known = reference.n_effective / dispersion
-    if hits <= 0:
-        return 1.0
+    hits = window.rate * size
     yes, no = reference.rate * known + 0.5, (1 - reference.rate) * known + 0.5
     middle = special.digamma(yes) - special.digamma(no)
     logit = middle + np.sqrt(special.polygamma(1, yes) + special.polygamma(1, no)) * _STEPS
     density = np.exp(yes * special.log_expit(logit) + no * special.log_expit(-logit) - special.betaln(yes, no))
     tail = special.betainc(hits, size - hits + 1, special.expit(logit))
     return float(np.clip(np.trapezoid(tail * density, logit), 0.0, 1.0))
+
+
+def _witnesses(rate: Rate) -> float:
+    """How many answers of a plain draw would say as much of how answers come about.
+
+    `n_effective` is what is known of the answers that were given. Where all of them are labelled nothing is in doubt about
+    these, and as much as ever about the next.
+    """
+    if not rate.n_effective or rate.method == "census":
+        return float(rate.n_labelled)
+    return 1 / (1 / rate.n_effective + 1 / rate.n_responses)
 
 
 def difference(window: Rate, reference: Rate, dispersion: float = 1.0) -> tuple[float, float, float] | None:

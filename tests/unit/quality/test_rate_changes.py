@@ -26,7 +26,7 @@ from resources.contracts import contracts
 
 def rate(hits: float, size: float) -> Rate:
     low, high = (float(end) for end in wilson(hits, size))
-    return Rate(hits / size, 10_000, 10_000, round(size), size, None, 0.0, low, high, "classical")
+    return Rate(hits / size, 10**12, 10**12, round(size), size, None, 0.0, low, high, "classical")
 
 
 # one pair of rates
@@ -60,6 +60,16 @@ def test_when_nothing_has_changed_the_chance_is_small_as_seldom_as_it_says() -> 
     for level in (0.1, 0.01, 0.003):
         assert (found <= level).mean() <= level + 3 * np.sqrt(level / 1500)
     assert (found <= 0.1).mean() > 0.03, "it is exact, not asleep"
+
+
+def test_that_every_answer_of_a_small_feature_is_labelled_proves_no_more_than_their_number() -> None:
+    """The rate of 60 answers is then known to a digit; what would come of 60 others is not."""
+    reference = rate(100, 2000)
+    sure = replace(rate(9, 60), n_responses=60, n_effective=1e6)
+    every = replace(rate(9, 60), n_responses=60, n_labelled=60, method="census", low=0.15, high=0.15)
+    plain = replace(rate(9, 60), n_responses=10**9)
+    assert chance(sure, reference) == pytest.approx(chance(plain, reference), rel=0.01)
+    assert chance(every, reference) == pytest.approx(chance(plain, reference), rel=0.01)
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:
