@@ -101,26 +101,40 @@ def _csv(content: bytes) -> LabelFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return _refused("unreadable", "UTF-8")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # As spreadsheets on old Macintoshes end lines.
     head = text.split("\n", 1)[0]
     # A spreadsheet in half of Europe writes semicolons.
     delimiter = max(",;\t", key=lambda mark: len(set(FIELDS) & {name.strip(' "\r') for name in head.split(mark)}))
-    reader = csv.reader((f"{line}\n" for line in text.split("\n")), delimiter=delimiter)
+    is_over: list[bool] = []
+    reader = csv.reader(_lines(text, is_over), delimiter=delimiter)
     entries: list[Entry] = []
     header: list[str] | None = None
     while True:
+        first = reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
             return LabelFile("csv", entries)
         except csv.Error:
+            # The reader goes on with the next line, so that each is told of.
             entries.append(Entry(reader.line_num, b"", fault=("unreadable", "cells of at most 131,072 characters")))
-            return LabelFile("csv", entries)
+            continue
         if header is None:
             header = [cell.strip() for cell in cells]
             if "request_id" not in header:
                 return _refused("unreadable", "a first line that names the columns, request_id among them")
+        elif is_over:
+            # What follows the quote was taken for one cell: it is no answer, and no comment to keep.
+            entries.append(Entry(first, b"", fault=("unreadable", "a quote that is closed: all lines after it stand in it")))
         elif any(cell.strip() for cell in cells):
             entries.append(_cells(reader.line_num, header, cells))
+
+
+def _lines(text: str, is_over: list[bool]) -> Iterator[str]:
+    """The lines of a text; `is_over` holds something once one more was asked for, which no row does that is whole."""
+    yield from (f"{line}\n" for line in text.split("\n"))
+    is_over.append(True)
 
 
 def _cells(number: int, header: list[str], cells: list[str]) -> Entry:

@@ -146,6 +146,23 @@ def test_what_people_fill_in_with_a_spreadsheet_is_read_with_semicolons_and_with
     assert (done.counts["duplicates"], done.counts["labels"]) == (1, 0), "the same answer at another time says nothing new"
 
 
+def test_a_quote_that_is_not_closed_and_a_cell_that_is_too_long_swallow_no_line_unseen(house: LabelHouse) -> None:
+    head = "request_id,annotator,hallucinated,comment"
+    house.drop("long.csv", f"{head}\nr001,ana,yes,{'x' * 200_000}\nr002,ana,no,\n")
+    (done,) = house.read_labels()
+    assert (done.counts["faulty"], done.counts["labels"]) == (1, 1)
+    house.drop("open.csv", f'{head}\nr003,ana,yes,"a made-up price\nr004,ana,no,\nr001,ana,no,\n')
+    (done,) = house.read_labels()
+    assert (done.counts["faulty"], done.counts["labels"]) == (1, 0), "the rest of the file is nobody's comment"
+    assert [line for line, _ in house.refused()] == [2, 2]
+    house.drop("closed.csv", f'{head}\nr003,ana,yes,"two\nlines"\nr004,ana,no,')
+    (done,) = house.read_labels()
+    assert (done.counts["labels"], done.is_clean) == (2, True)
+    house.drop("old.csv", f"{head}\rr000,ana,no,\r")
+    (done,) = house.read_labels()
+    assert (done.counts["labels"], done.is_clean) == (1, True), "old Macintoshes end lines so"
+
+
 def test_label_studio_and_argilla_are_read_as_they_export(house: LabelHouse) -> None:
     def chosen(name: str, value: str) -> dict[str, object]:
         return {"from_name": name, "to_name": "answer", "type": "choices", "value": {"choices": [value]}}
