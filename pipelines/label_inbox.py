@@ -53,11 +53,13 @@ _TOLD = {
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of one file. `trouble`: why it could not be read at all; it stays where it is."""
+    """What became of one file. `trouble`: why it could not be read at all; it stays where it is. `first_fault`: what is
+    wrong with the first line that could not be taken; it quotes nobody."""
 
     name: str
     counts: dict[str, int]
     trouble: str | None = None
+    first_fault: str | None = None
 
     @property
     def is_clean(self) -> bool:
@@ -66,7 +68,8 @@ class Imported:
 
     def __str__(self) -> str:
         told = [f"{self.counts[name]} {words}" for name, words in _TOLD.items() if self.counts.get(name)]
-        return f"{self.name}: {self.trouble or ', '.join(told) or 'nothing in it'}"
+        fault = f"; {self.first_fault} (quality.label_quarantine has all)" if self.first_fault else ""
+        return f"{self.name}: {self.trouble or ', '.join(told) or 'nothing in it'}{fault}"
 
 
 class LabelInbox:
@@ -131,7 +134,8 @@ class LabelInbox:
         failpoint("label.told")
         if path.lstat().st_mtime_ns == found.st_mtime_ns:  # Else somebody writes to it, and it is read again.
             self._put_away(path, file_id, now)
-        return Imported(path.name, {name: taken.counts[name] for name in _COUNTS})
+        first = next((_told(number, fault) for number, fault in sorted(taken.faults.items())), None)
+        return Imported(path.name, {name: taken.counts[name] for name in _COUNTS}, first_fault=first)
 
     def _read(self, file: LabelFile, seed: LabellingSeed, now: datetime) -> tuple[list[tuple[int, Said]], Taken]:
         """The answers of a file by entry, and what became of those that are none."""
@@ -222,6 +226,12 @@ def _identity(keyring: Keyring) -> Any:
     """Names a label. Under the oldest key, which no rotation takes away: a label that comes again is known again."""
     oldest = (keyring, *keyring.retired)[-1].key
     return lambda parts: hmac.new(oldest, json.dumps(["label", *parts]).encode(), "sha256").hexdigest()[:32]
+
+
+def _told(number: int, fault: Fault) -> str:
+    where = f"line {number}" if number else "the file"
+    named = f", {fault.column_name}" if fault.column_name else ""
+    return f"{where}{named}: {fault.reason}{f', expected {fault.expected}' if fault.expected else ''}"
 
 
 def _quarantined(number: int, fault: Fault, raw: Any, reading: Reading) -> Row:

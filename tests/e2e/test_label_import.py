@@ -111,6 +111,7 @@ def test_bad_lines_are_told_one_by_one_and_hold_nothing_else_up(house: LabelHous
         (7, "wrong_value"), (8, "ahead_of_time"), (9, "before_the_response"), (10, "wrong_value"),
     ]  # fmt: skip
     assert (done.counts["faulty"], done.counts["labels"], done.is_clean) == (10, 1, False)
+    assert "line 1, hallucinated: wrong_value, expected yes, no" in str(done) and "perhaps" not in str(done)
 
 
 @pytest.mark.parametrize(
