@@ -5,13 +5,12 @@ Here belongs what may be answered, and which answers are faults. What is saved i
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-from assets.quality.label_entry import LONGEST_COMMENT, Fault, read_entry
+from assets.quality.label_entry import LONGEST_COMMENT, Fault, one_name, read_entry
 from assets.quality.label_export import CHOICES
 from resources.labelling_seed import LabellingSeed
 
@@ -87,7 +86,7 @@ def is_faulty(said: Mapping[str, str]) -> bool:
 
 def annotator_of(text: str) -> str:
     """The name of an annotator, one spelling for one person: lower case, single spaces. Raises FormError."""
-    name = " ".join(unicodedata.normalize("NFC", text).casefold().split())
-    if not name or len(name) > LONGEST_ANNOTATOR or not name.isprintable():
+    name = one_name(text)
+    if not name or len(name) > LONGEST_ANNOTATOR or not " ".join(text.split()).isprintable():
         raise FormError(f"a name has 1 to {LONGEST_ANNOTATOR} characters that can be printed")
     return name

@@ -67,8 +67,8 @@ class Labelling:
             Route("/hand-in", self.hand_in, methods=["POST"]),
             Route("/list/{code}/{copy}", self.resume),
             Route("/list/{code}/{copy}/all", self.all),
-            Route("/list/{code}/{copy}/{number:int}", self.item),
-            Route("/list/{code}/{copy}/{number:int}", self.save, methods=["POST"]),
+            Route("/list/{code}/{copy}/{number}", self.item),
+            Route("/list/{code}/{copy}/{number}", self.save, methods=["POST"]),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ]
         troubles: Mapping[Any, Any] = {

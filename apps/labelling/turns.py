@@ -50,9 +50,9 @@ class Turn:
         """Whether anything is left that they have not put off."""
         return self.next() is not None
 
-    def at(self, number: int) -> Place | None:
+    def at(self, number: str) -> Place | None:
         """What stands there in the list; None where that is not for them."""
-        return next((place for place in self.places if place.number == number), None)
+        return next((place for place in self.places if str(place.number) == number), None)
 
     def beside(self, place: Place) -> tuple[Place | None, Place | None]:
         """What comes before and after."""

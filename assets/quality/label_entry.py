@@ -5,6 +5,7 @@ Here belongs what each field may hold. Whether the response is known, and what w
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -58,8 +59,8 @@ def read_entry(
         comment = _text(fields, "comment", LONGEST_COMMENT)
         if not any(value is not None for value in (*given.values(), severity, cause, comment)):
             return None
-        annotator = _text(fields, "annotator", LONGEST_NAME)
-        if annotator is None:
+        annotator = one_name(_text(fields, "annotator", LONGEST_NAME) or "")
+        if not annotator:
             raise _Wrong(Fault("missing", "annotator", "who judged"))
         verdicts = {name: {"yes": True, "no": False}.get(value or "") for name, value in given.items()}
         labelled_at = _moment(fields, now)
@@ -67,6 +68,12 @@ def read_entry(
     except _Wrong as wrong:
         fault: Fault = wrong.args[0]
         return fault
+
+
+def one_name(text: str) -> str:
+    """One spelling for one person, whatever tool they judged with: lower case, single spaces, no signs that nobody sees."""
+    seen = "".join(letter for letter in unicodedata.normalize("NFC", text) if unicodedata.category(letter) != "Cf")
+    return " ".join(seen.casefold().split())
 
 
 def _text(fields: Mapping[str, Any], name: str, longest: int) -> str | None:

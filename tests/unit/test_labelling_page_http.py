@@ -189,6 +189,11 @@ def test_a_judgement_leads_to_the_next_and_the_last_one_is_handed_in(client: Tes
     assert [line["request_id"] for line in handed_in(labelling)] == ["r0", "r1", "r2"]
 
 
+@pytest.mark.parametrize("number", ["0", "01", "4", "-1", "x", "9" * 5_000])
+def test_a_number_that_no_answer_has_is_nowhere(client: TestClient, number: str) -> None:
+    assert client.get(f"{LIST}/{number}").status_code == 404
+
+
 def test_what_is_wrong_with_a_form_is_said_beside_what_one_chose(client: TestClient, labelling: Path) -> None:
     fields = form(client) | {"act": "judge", "comment": "look here"}
     answer = client.post(f"{LIST}/1", data=fields, headers={"origin": HERE})
