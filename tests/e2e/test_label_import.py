@@ -63,8 +63,8 @@ def test_a_file_that_comes_again_changes_nothing(house: LabelHouse) -> None:
     before = [house.store.open(c).version for c in house.store.contracts if c.startswith("quality.label") and "now" not in c]
     house.drop("renamed.jsonl", rows)
     (done,) = house.read_labels()
-    told = "renamed.jsonl: 2 known before, 1 unanswered, 1 of responses nobody was asked about; line 3, request_id: unknown_id"
-    assert str(done).startswith(told)
+    told = "2 known before, 1 unanswered, 1 of responses nobody was asked about; line 3, request_id: unknown_id"
+    assert str(done).startswith(f"renamed.jsonl: {told}")
     after = [house.store.open(c).version for c in house.store.contracts if c.startswith("quality.label") and "now" not in c]
     assert after == before
     (row,) = house.imports()
