@@ -28,7 +28,7 @@ dev: setup ## the Dagster UI and its daemon on http://127.0.0.1:3000
 	@$(PY) -W ignore -m pipelines.dev $(ARGS)
 
 test: setup ## all tests but the long proofs
-	@$(PY) -m pytest -q -n 2 --dist worksteal $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 proof: setup ## the long proofs: every crash point, every race
 	@$(PY) -m pytest -q -m proof $(ARGS)

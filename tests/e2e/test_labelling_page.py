@@ -24,6 +24,7 @@ from resources.retention import RetentionPolicy
 DRAW = "2026-11-09-draw-1"
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+expect.set_options(timeout=60_000)  # Beside other tests on two cores: what is waited for comes late, not never.
 linux = pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="sockets are read from Linux's /proc")
 
 
