@@ -9,37 +9,30 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from assets.quality.keyed_order import uniform
 from assets.quality.llm_judge import OF_THE_ANSWER, SYSTEM, Question, judge_name, question, read_verdict
+from pipelines.asking_desk import ROWS_OF_A_COMMIT, AskingDesk
 from pipelines.judge_rows import Tonight, cached_row, row_of, too_long_row
 from pipelines.label_population import ask, population
 from pipelines.response_words import response_words
 from resources.chat_client import ATTEMPTS, ChatClient
 from resources.chat_endpoint import EndpointError
-from resources.clock import Clock
 from resources.events import alone, closed_days_of, storing, table_rows
 from resources.failpoints import failpoint
 from resources.judge_seed import JUDGE_FILE, JudgeSeed, load_judge
 from resources.key_record import open_keyring
-from resources.store import Store
-from resources.warehouse_resource import WarehouseResource
 
 Row = dict[str, Any]
 JUDGEMENTS, FRAME, TEXTS = "quality.judgements", "quality.label_frame", "logs.texts"
-ROWS_OF_A_COMMIT = 10
-"""A killed pass asks as many again at most; a commit each would make as many files."""
 _AT_ONCE = 200
 """Answers whose words are in memory at a time."""
 _KNOWN = """
@@ -85,29 +78,8 @@ class Due:
     why: str | None = None
 
 
-class JudgeDesk:
-    """The judge of one warehouse. `environment` holds the key that judge.yml names; nothing here shows it."""
-
-    def __init__(
-        self,
-        store: Store,
-        seeds: Path,
-        environment: Mapping[str, str],
-        clock: Clock,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
-    ):
-        self.store = store
-        self.seeds = seeds
-        self.clock = clock
-        self._environment = environment
-        self._sleep = sleep
-        self._monotonic = monotonic
-
-    @classmethod
-    def of(cls, warehouse: WarehouseResource, clock: Clock) -> JudgeDesk:
-        """The desk of a warehouse, with this process's environment."""
-        return cls(warehouse.store(), warehouse.seeds, os.environ, clock)
+class JudgeDesk(AskingDesk):
+    """The judge of one warehouse."""
 
     def read_seed(self) -> JudgeSeed | None:
         """judge.yml; None where no judge is declared. Raises JudgeSeedError."""

@@ -7,28 +7,21 @@ environment, the client and the clock meet here; what answers are worth is asset
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from assets.drift.probe_scores import ExpectationError, Expectations, is_refusal, parse_expectations, score
+from pipelines.asking_desk import ROWS_OF_A_COMMIT, AskingDesk
 from resources.chat_client import ChatClient, Reply
 from resources.chat_endpoint import EndpointError
-from resources.clock import Clock
 from resources.events import alone, closed_days_of, storing, table_rows
 from resources.failpoints import failpoint
 from resources.probe_seed import PROBES_FILE, Endpoint, GoldenPrompt, ProbeSeed, ProbeSeedError, load_probes, series_of
-from resources.store import Store
-from resources.warehouse_resource import WarehouseResource
 
 PROBES = "drift.probes"
-ROWS_OF_A_COMMIT = 10
-"""A killed pass asks as many again at most; a commit each would make as many files."""
 GIVES_UP_AFTER = 3
 """Questions in a row without an answer, each tried several times: the endpoint is left alone for the night."""
 
@@ -58,29 +51,8 @@ class Asked:
         return ", ".join(parts)
 
 
-class ProbeDesk:
-    """The probes of one warehouse. `environment` holds the keys that probes.yml names; nothing here shows one."""
-
-    def __init__(
-        self,
-        store: Store,
-        seeds: Path,
-        environment: Mapping[str, str],
-        clock: Clock,
-        sleep: Callable[[float], None] = time.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
-    ):
-        self.store = store
-        self.seeds = seeds
-        self.clock = clock
-        self._environment = environment
-        self._sleep = sleep
-        self._monotonic = monotonic
-
-    @classmethod
-    def of(cls, warehouse: WarehouseResource, clock: Clock) -> ProbeDesk:
-        """The desk of a warehouse, with this process's environment."""
-        return cls(warehouse.store(), warehouse.seeds, os.environ, clock)
+class ProbeDesk(AskingDesk):
+    """The probes of one warehouse."""
 
     def read_seed(self) -> tuple[ProbeSeed, dict[str, Expectations]]:
         """probes.yml and what its prompts expect. Raises ProbeSeedError."""

@@ -7,6 +7,7 @@ the truth is what the files hold, not what was drawn.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -34,17 +35,17 @@ class Spelled:
     ignored: IntArray
 
 
-class Format:
+class Format(ABC):
     """Base of all formats. A text of `spell` may hold several lines, without the last line end."""
 
     suffix = ".jsonl"
 
-    def forget(self, chunk: Chunk) -> None:
+    def forget(self, chunk: Chunk) -> None:  # noqa: B027  (a format may have a place for everything)
         """Take out of a chunk, in place, what this format has no place for."""
 
+    @abstractmethod
     def spell(self, chunk: Chunk) -> Spelled:
         """Every row as text."""
-        raise NotImplementedError
 
     def assemble(self, texts: pl.Series) -> bytes:
         """Texts as whole lines, each closed by a line feed."""
@@ -54,9 +55,9 @@ class Format:
 class Written(Format):
     """A format that is spelled a request at a time, from the canonical record and the words."""
 
+    @abstractmethod
     def write(self, record: dict[str, Any], words: Words) -> tuple[list[dict[str, Any]], int]:
         """The documents of one request, and how many of them are none of ours."""
-        raise NotImplementedError
 
     def spell(self, chunk: Chunk) -> Spelled:
         if chunk.words is None:

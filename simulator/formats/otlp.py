@@ -16,8 +16,8 @@ import polars as pl
 
 from simulator.chunk import Chunk
 from simulator.formats.format import (
+    Format,
     Spelled,
-    Written,
     dump,
     forget_silent_errors,
     forget_usage_of_failures,
@@ -38,7 +38,7 @@ _OTHERS = 2
 """Spans of a trace that are no business of ours: the web server's and the database's."""
 
 
-class OTLP(Written):
+class OTLP(Format):
     """Traces of an application. The conventions know one kind of cache write and no person who approves a tool."""
 
     def forget(self, chunk: Chunk) -> None:

@@ -1,16 +1,8 @@
 -- One row per week, feature and way of telling: of what was refused or blocked and then looked at, how much should not have been.
 with verdicts as (
-    select
-        day,
-        request_id,
-        annotator,
-        -- Whoever declines does not do what was asked: that is a fault only where nobody says that the rules wanted it.
-        coalesce(policy_followed, instruction_followed) as was_right,
-        row_number() over (
-            partition by day, request_id, annotator
-            order by labelled_at desc nulls last, label_id nulls last
-        ) as place
-    from quality.labels
+    -- Whoever declines does not do what was asked: that is a fault only where nobody says that the rules wanted it.
+    select day, request_id, coalesce(policy_followed, instruction_followed) as was_right
+    from quality.labels_now
 ),
 
 judged as (
@@ -19,7 +11,7 @@ judged as (
         request_id,
         case when 2 * count(case when was_right = false then 1 end) > count(was_right) then 1 else 0 end as fault
     from verdicts
-    where place = 1 and was_right is not null
+    where was_right is not null
     group by day, request_id
 ),
 
@@ -38,24 +30,6 @@ refused as (
     where s.refuses and f.is_drawn and f.inclusion_probability > 0
 ),
 
-stopped as (
-    select
-        r.day,
-        r.feature,
-        r.request_id,
-        max(said.feedback_value) as fault
-    from logs.feedback as said
-    inner join logs.requests as r
-        on said.request_id = r.request_id and said.request_day = r.day
-    where
-        said.state = 'matched'
-        and said.feedback_name = 'safety_false_positive'
-        and said.feedback_value in (0, 1)
-        and coalesce(r.is_shadow, false) = false
-        and (r.safety_input_verdict in ('flag', 'block') or r.safety_output_verdict in ('flag', 'block'))
-    group by r.day, r.feature, r.request_id
-),
-
 told as (
     select
         week_start,
@@ -72,11 +46,12 @@ told as (
         date_trunc('week', day) as week_start,
         feature,
         'blocked_feedback' as basis,
-        count(*) as n,
-        cast(sum(fault) as bigint) as wrong,
-        sum(fault) / nullif(count(*), 0) as rate,
-        cast(count(*) as double) as n_effective
-    from stopped
+        sum(labelled) as n,
+        sum(false_positives) as wrong,
+        cast(sum(false_positives) as double) / sum(labelled) as rate,
+        cast(sum(labelled) as double) as n_effective
+    from service.safety_daily
+    where labelled > 0
     group by date_trunc('week', day), feature
 )
 
