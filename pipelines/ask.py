@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         data = Settings.from_environment().data
-        shown = [data / c.question / c.table for c in contracts().values() if c.retention != "text"]
+        shown = [data / c.question / c.table for c in contracts().values() if not (c.has_words or c.retention == "text")]
         show_answer(data / DOOR, arguments[0], shown)
     except (AnalystError, ContractError, SettingsError) as error:
         print(f"ask: {terminal.lines(str(error))}", file=sys.stderr)

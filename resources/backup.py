@@ -184,7 +184,7 @@ def _undeclared(store: Store) -> list[Path]:
 
 
 def _holds_text(contract: Contract | None) -> bool:
-    return contract is not None and any(column.class_ == "text" for column in contract.columns)
+    return contract is not None and contract.has_words
 
 
 def map_files(manifest: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

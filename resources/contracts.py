@@ -22,7 +22,8 @@ SEEDS = REPO / "warehouse" / "seeds"
 Kind = Literal["ledger", "derived", "event", "reference", "projection", "view"]
 STORED_KINDS = ("ledger", "derived", "event", "reference")
 COLUMN_CLASSES = ("fact", "token", "text")
-RETENTION_CLASSES = ("text", "rows", "aggregates", "forever")
+RETENTION_CLASSES = ("text", "rows", "aggregates", "forever", "source")
+"""`source`: as long as what the rows were read from; whoever reads it takes them out (the knowledge base)."""
 OF_A_RECORD = frozenset({"request_id", "record_number"})
 """Columns that only rows about a single record have."""
 VALID = "valid"
@@ -129,11 +130,16 @@ class Contract:
         return bool(self.subject_key) or any(c.class_ == "token" or c.name in OF_A_RECORD for c in self.columns)
 
     @cached_property
+    def has_words(self) -> bool:
+        """Some column holds words, or what says much about them: for its owner alone, and not for analysts."""
+        return any(c.class_ == "text" for c in self.columns)
+
+    @cached_property
     def retention(self) -> str:
         """The class by which its days are kept (seeds/retention.yml): as the contract says, else as its columns are."""
         if not self.is_partitioned:
             return "forever"
-        if any(c.class_ == "text" for c in self.columns):
+        if self.has_words and self.retention_ != "source":
             return "text"
         return self.retention_ or ("rows" if self.is_about_records else "aggregates")
 
@@ -154,8 +160,8 @@ class Contract:
         raise ContractError(f"{self.name} has no column {name!r}")
 
 
-_TYPES = "VARCHAR, BIGINT, INTEGER, DOUBLE, BOOLEAN, DATE, TIMESTAMPTZ (TIMESTAMP in views)"
-_TYPE = re.compile(r"VARCHAR|BIGINT|INTEGER|DOUBLE|BOOLEAN|DATE|TIMESTAMPTZ|TIMESTAMP|DECIMAL\(\d+, ?\d+\)")
+_TYPES = "VARCHAR, BIGINT, INTEGER, DOUBLE, BOOLEAN, DATE, TIMESTAMPTZ (TIMESTAMP in views), FLOAT[]"
+_TYPE = re.compile(r"VARCHAR|BIGINT|INTEGER|DOUBLE|BOOLEAN|DATE|TIMESTAMPTZ|TIMESTAMP|FLOAT\[\]|DECIMAL\(\d+, ?\d+\)")
 _DAY = {"type": "DATE", "required": True, "meaning": "UTC day; the partition"}
 _COLUMN_KEYS = {
     "type", "meaning", "unit", "class", "required", "values", "minimum", "maximum", "max_length", "default",
@@ -270,7 +276,9 @@ def _check_retention(where: str, contract: Contract) -> None:
     if not contract.is_partitioned:
         raise ContractError(f"{where}: a {contract.kind} is not stored by day, and kept for ever; leave out retention")
     if contract.retention == "text" and said != "text":
-        raise ContractError(f"{where}: a table with a column of class text is kept as text; leave out retention: {said}")
+        raise ContractError(
+            f"{where}: a table with a column of class text is kept as text, or as its source; leave out retention: {said}"
+        )
     if contract.subject_key and said not in ("text", "rows"):
         raise ContractError(f"{where}: rows about a person (subject_key) expire; retention is rows or text, not {said}")
 

@@ -65,6 +65,23 @@ def append(
             continue
 
 
+def append_table(store: Store, name: str, rows: pa.Table) -> None:
+    """Append many rows as one commit, whatever is there: the caller knows that they are new, and works `alone`.
+
+    Raises ClosedDayError where a row belongs to a closed day; nothing is appended then.
+    """
+    if closed := sorted(set(rows["day"].to_pylist()) & closed_days_of(store, name)):
+        raise ClosedDayError(f"{name}: retention has closed {closed[0]}; nothing is added to it")
+    content = rows.cast(arrow_schema(store.contracts[name]))
+    while True:
+        table = store.open(name)
+        try:
+            if table.append_numbered(_SERIES, table.version + 1, content.to_reader(), {}):
+                return
+        except CommitConflict:  # Retention or a compaction of another process.
+            continue
+
+
 @contextmanager
 def storing(store: Store, name: str, rows_of_a_commit: int, stored: Callable[[], None]) -> Iterator[Callable[[Row], None]]:
     """Rows given to it are appended, some a commit, and the rest whatever happens; `stored` is called after each commit."""

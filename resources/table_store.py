@@ -40,13 +40,13 @@ _FACT_ROWS, _TEXT_ROWS = 122_880, 16_384
 
 
 def _writer(contract: Contract) -> WriterProperties:
-    has_words = any(column.class_ == "text" for column in contract.columns)
+    words = [f"{c.name}.list.element" if c.type.endswith("[]") else c.name for c in contract.columns if c.class_ == "text"]
     return WriterProperties(
         compression="ZSTD",
         compression_level=3,
-        max_row_group_size=_TEXT_ROWS if has_words else _FACT_ROWS,
+        max_row_group_size=_TEXT_ROWS if words else _FACT_ROWS,
         # Words do not repeat, and their smallest and largest say nothing but a person's secret.
-        column_properties={"text": ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")},
+        column_properties={name: ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE") for name in words},
     )
 
 
@@ -58,6 +58,7 @@ _ARROW = {
     "BOOLEAN": pa.bool_(),
     "DATE": pa.date32(),
     "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    "FLOAT[]": pa.list_(pa.float32()),
 }
 
 
@@ -314,8 +315,7 @@ class TableStore:
 
     def _create(self, contract: Contract, folder: Path) -> DeltaTable:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        has_words = any(c.class_ == "text" for c in contract.columns)
-        folder.mkdir(exist_ok=True, mode=0o700 if has_words else 0o777)
+        folder.mkdir(exist_ok=True, mode=0o700 if contract.has_words else 0o777)
         statistics = [c.name for c in contract.columns if c.class_ == "fact" and c.type in ("TIMESTAMPTZ", "DATE")]
         return DeltaTable.create(
             str(folder),
@@ -349,6 +349,8 @@ class TableStore:
 
 
 def _same_type(stored: pa.DataType, wanted: pa.DataType) -> bool:
+    if pa.types.is_list(wanted):  # Delta names the elements otherwise.
+        return bool(pa.types.is_list(stored) and _same_type(stored.value_type, wanted.value_type))
     if pa.types.is_string(wanted):
         return bool(pa.types.is_string(stored) or pa.types.is_string_view(stored) or pa.types.is_large_string(stored))
     return bool(stored == wanted)

@@ -20,7 +20,7 @@ from resources.warehouse import strip_comments
 _FUNCTION = re.compile(r"function (\w+)\(([^)]*)\)\s+returns [\w(), ]+? return\s+(.*)", flags=re.DOTALL)
 TYPES = {
     "VARCHAR": "string", "BIGINT": "bigint", "INTEGER": "int", "DOUBLE": "double", "BOOLEAN": "boolean", "DATE": "date",
-    "TIMESTAMPTZ": "timestamp", "TIMESTAMP": "timestamp",
+    "TIMESTAMPTZ": "timestamp", "TIMESTAMP": "timestamp", "FLOAT[]": "array<float>",
 }  # fmt: skip
 """How Spark calls a contract's types; its timestamp is an instant, shown in the session's zone."""
 
