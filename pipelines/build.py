@@ -12,6 +12,7 @@ from assets.cost.assets import prices_asset
 from assets.expectations import published_checks
 from assets.governance.assets import published_asset
 from assets.logs.assets import landing_asset, tenants_asset
+from assets.retrieval.assets import known_asset
 from assets.service.assets import declared_asset
 from assets.tables import table_asset
 from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
@@ -72,6 +73,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             tenants_asset(promised),
             prices_asset(promised),
             declared_asset(promised),
+            known_asset(promised),
             deployments_asset(promised),
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),

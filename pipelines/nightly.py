@@ -46,6 +46,7 @@ from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
 from resources import disk_trouble, terminal
+from resources.access_seed import ACCESS_FILE, AccessSeedError, load_access
 from resources.calendar import CalendarError
 from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
@@ -70,9 +71,9 @@ SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
-    CalendarError, CaptureError, ContractError, DeploymentError, JudgeSeedError, KeyringError, LabellingSeedError,
-    LandingError, NotifyError, PriceSeedError, ProbeSeedError, RedactionError, RetentionError, ServiceSeedError,
-    SettingsError, SourceError, TenantError,
+    AccessSeedError, CalendarError, CaptureError, ContractError, DeploymentError, JudgeSeedError, KeyringError,
+    LabellingSeedError, LandingError, NotifyError, PriceSeedError, ProbeSeedError, RedactionError, RetentionError,
+    ServiceSeedError, SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -117,6 +118,7 @@ class NightRun:
         load_holds(self.warehouse.seeds / "legal_holds.yml")
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
+        load_access(self.warehouse.seeds / ACCESS_FILE)
         ProbeDesk.of(self.warehouse, self.clock).read_seed()
         LabelDesk.of(self.warehouse, self.clock).read_seed()
         JudgeDesk.of(self.warehouse, self.clock).read_seed()
