@@ -1,37 +1,36 @@
-"""A process of its own that does a part of a night in a folder prepared with `crash_house`, to be killed or raced.
+"""What a process of its own does: a part of a night in a folder prepared with `crash_house`, to be killed or raced.
 
-    python tests/night_worker.py FOLDER night|write|maintain|retain|rotate|read [--now T] [--days FIRST LAST] [--passes FILE]
+    FOLDER night|write|maintain|retain|rotate|read [--now T] [--days FIRST LAST] [--passes FILE]
 
 `night`: prices, landing, computing, publishing. `write`: computes and publishes a range of days under pins of its
 own. `retain`: closes days as tests/retention_house.py says, then a night and a vacuum. `rotate`: a new key. `read`: asks the
-published file until FOLDER/stop is there. It says `ready` when it is loaded and starts when a line comes in; a line of JSON
-at its end says what it did.
+published file until FOLDER/stop is there. tests/killing.py starts it: `ready` is said when it is loaded, it starts when it is
+told to, and at its end says what it did. Importing this file opens nothing and starts no thread of ours: it is forked.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-TESTS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TESTS), str(TESTS.parent)]
+from crash_house import NOW, crash_house, priced_anew
+from house import House
+from retention_house import RetentionHouse, retained_night
+from snapshot_laws import broken_laws
 
-from crash_house import NOW, crash_house, priced_anew  # noqa: E402
-from house import House  # noqa: E402
-from retention_house import RetentionHouse, retained_night  # noqa: E402
-from snapshot_laws import broken_laws  # noqa: E402
-
-from resources import maintenance  # noqa: E402
-from resources.key_record import rotate_key  # noqa: E402
-from resources.warehouse import open_published  # noqa: E402
+from resources import maintenance
+from resources.key_record import rotate_key
+from resources.warehouse import open_published
 
 
 def night(house: House) -> dict[str, Any]:
@@ -93,15 +92,29 @@ def note_passes(target: Path) -> None:
             vars(module)["failpoint"] = noted
 
 
-def main() -> None:
-    """The command line."""
+def serve(told: Connection, command: list[str], failpoint: str | None) -> None:
+    """What the process does: one command, to be killed at a failpoint. An error is told as a traceback."""
+    os.environ.pop("NOCTURNE_FAILPOINT", None)
+    if failpoint:
+        os.environ["NOCTURNE_FAILPOINT"] = failpoint
+    try:
+        part = prepared_part(command)
+        told.send(("ready", ""))
+        told.recv()
+        told.send(("done", part()))
+    except Exception:
+        told.send(("failed", traceback.format_exc()))
+
+
+def prepared_part(command: list[str]) -> Callable[[], dict[str, Any]]:
+    """What a command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("part", choices=["night", "write", "maintain", "retain", "rotate", "read"])
     parser.add_argument("--now", default=NOW)
     parser.add_argument("--days", nargs=2, type=date.fromisoformat, default=(date.min, date.max))
     parser.add_argument("--passes", type=Path)
-    options = parser.parse_args()
+    options = parser.parse_args(command)
     house = crash_house(options.folder, options.now)
     if options.passes:
         note_passes(options.passes)
@@ -113,10 +126,4 @@ def main() -> None:
         "rotate": lambda: {"key_id": rotate_key(house.store, house.now).key_id},
         "read": lambda: read(house),
     }
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(json.dumps(parts[options.part]()), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    return parts[options.part]
