@@ -65,6 +65,8 @@ def value(column: Column, chance: random.Random, is_wild: bool) -> Any:
             return DAY
         case "TIMESTAMPTZ":
             return datetime(2026, 11, 3, chance.randint(0, 3), tzinfo=UTC)
+        case "FLOAT[]":
+            return [chance.random()]
     raise AssertionError(f"no values for {column.type}")
 
 
