@@ -1,0 +1,233 @@
+"""Releases of indexes on disk: made beside their place, signed, sealed, and put before applications in one step.
+
+    indexes/signing.pub                          the public key, hex
+    indexes/<index>/releases/<number>/           manifest.json, manifest.sig, chunks.parquet, one .faiss a shard
+    indexes/<index>/live -> releases/<number>    what applications load; moving this link is what publishing is
+
+Here belong folders, names, modes, the signature and the order of steps that a kill may cut anywhere. How a release is read
+is live_index.py; what is in it, faiss_index.py; which one deserves to be live, pipelines/index_desk.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from resources.durable import sync_path, write_atomically
+from resources.failpoints import failpoint
+from resources.faiss_index import VectorIndex, Written, write
+from resources.live_index import (
+    CHUNKS,
+    FORMAT,
+    LIVE,
+    MANIFEST,
+    RELEASES,
+    SIGNATURE,
+    IndexRefusedError,
+    Release,
+    load_release,
+    read_manifest,
+)
+
+KEY_FILE = "index_signing.key"
+PUBLIC_FILE = "signing.pub"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_TO_BE_MADE, _TO_BE_LIVE = ".making-", ".live-"
+CHUNK_COLUMNS = pa.schema(
+    [
+        ("id", pa.int64()), ("chunk_id", pa.string()), ("document_id", pa.string()), ("version", pa.string()),
+        ("access_label", pa.string()), ("valid_until", pa.date32()),
+    ]
+)  # fmt: skip
+"""What chunks.parquet holds of each chunk, by rising id: names, and no words."""
+
+
+class IndexStoreError(RuntimeError):
+    """A release that cannot be made or published as asked; says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A release to be: its index, what its ids stand for (CHUNK_COLUMNS), and what its manifest says besides."""
+
+    index: VectorIndex
+    chunks: pa.Table
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class IndexStore:
+    """All indexes of one warehouse. One process at a time makes or publishes; any number read."""
+
+    def __init__(self, state: Path):
+        self._keys = state / "keys"
+        self.root = state / "indexes"
+
+    def folder(self, index: str) -> Path:
+        """Where an index lives: what an application is given. Raises IndexStoreError for a name that is no folder's."""
+        if not _NAME.fullmatch(index):
+            raise IndexStoreError(f"an index is named by up to 64 of a-z, 0-9, '.', '_' and '-', not {index!r}")
+        return self.root / index
+
+    def public_key(self) -> bytes:
+        """The key that releases are proven with; made at first use and written beside them. Raises IndexStoreError."""
+        public = self._signing_key().public_key().public_bytes_raw()
+        path = self.root / PUBLIC_FILE
+        _private_folder(self.root)
+        if not path.exists() or path.read_text(encoding="ascii").strip() != public.hex():
+            write_atomically(path, f"{public.hex()}\n".encode(), mode=0o644)
+        return public
+
+    def numbers(self, index: str) -> list[int]:
+        """The releases that are on disk, ascending."""
+        folder = self.folder(index) / RELEASES
+        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+
+    def live(self, index: str) -> int | None:
+        """The release that applications load; None: nothing was published yet."""
+        link = self.folder(index) / LIVE
+        return int(os.readlink(link).rsplit("/", 1)[1]) if link.is_symlink() else None
+
+    def manifest(self, index: str, number: int) -> dict[str, Any]:
+        """The proven manifest of a release. Raises IndexRefusedError, FileNotFoundError."""
+        return read_manifest(self._release(index, number), self.public_key())
+
+    def load(self, index: str, number: int, threads: int) -> tuple[VectorIndex, Release]:
+        """A release as what can be added to and removed from. Raises IndexRefusedError, FileNotFoundError."""
+        release = load_release(self._release(index, number), self.public_key())
+        said = release.manifest
+        made = VectorIndex(said["kind"], said["dimensions"], threads, release.shards, said["next_id"], said["shard_rows"])
+        return made, release
+
+    def make(self, index: str, number: int, draft: Draft) -> dict[str, Any]:
+        """Write a release, sign it and put it in its place, whole or not at all; its manifest. Nothing is published.
+
+        Raises IndexStoreError where what the index can find is not what the chunks are.
+        """
+        ids = draft.chunks["id"].to_numpy()
+        if not _equal(ids, draft.index.ids):
+            raise IndexStoreError(f"{index}: the index finds {len(draft.index.ids)} ids, the table has {len(ids)} chunks")
+        _private_folder(self.root)
+        _private_folder(self.folder(index))
+        _private_folder(self.folder(index) / RELEASES)
+        making = self.folder(index) / f"{_TO_BE_MADE}{secrets.token_hex(4)}"
+        making.mkdir(mode=0o700)
+        shards = [write(shard, making / f"index-{place}.faiss") for place, shard in enumerate(draft.index.shards)]
+        failpoint("index.written")
+        chunks = _write_chunks(draft.chunks, making / CHUNKS)
+        manifest = {
+            "format": FORMAT, "index": index, "release": number, "kind": draft.index.kind,
+            "dimensions": draft.index.dimensions, "ntotal": len(ids), "tombstones": draft.index.tombstones,
+            "next_id": draft.index.next_id, "shard_rows": draft.index.shard_rows, "shards": shards, "chunks": chunks,
+            **draft.facts,
+        }  # fmt: skip
+        content = json.dumps(manifest, indent=1, sort_keys=True).encode()
+        write_atomically(making / MANIFEST, content, mode=0o600)
+        write_atomically(making / SIGNATURE, self._signing_key().sign(content), mode=0o600)
+        failpoint("index.signed")
+        making.rename(self._release(index, number))
+        sync_path(self.folder(index) / RELEASES)
+        failpoint("index.made")
+        return manifest
+
+    def publish(self, index: str, number: int) -> None:
+        """Put a release before applications, once it is proven to be whole. Raises IndexRefusedError, FileNotFoundError."""
+        load_release(self._release(index, number), self.public_key())
+        folder = self.folder(index)
+        beside = folder / f"{_TO_BE_LIVE}{secrets.token_hex(4)}"
+        beside.symlink_to(f"{RELEASES}/{number}")
+        failpoint("index.linked")
+        os.replace(beside, folder / LIVE)
+        sync_path(folder)
+        failpoint("index.published")
+
+    def tidy(self, index: str, keep: Sequence[int]) -> list[int]:
+        """Remove what killed passes left, and all releases but those to keep and the live one; the numbers that went."""
+        folder, live = self.folder(index), self.live(index)
+        if not folder.is_dir():
+            return []
+        for path in folder.iterdir():
+            if path.name.startswith(_TO_BE_LIVE):
+                path.unlink()
+            elif path.name.startswith(_TO_BE_MADE):
+                shutil.rmtree(path)
+        gone = [number for number in self.numbers(index) if number != live and number not in keep]
+        for number in gone:
+            # Out of its place in one step: what is half removed is no release.
+            aside = folder / f"{_TO_BE_MADE}{secrets.token_hex(4)}"
+            self._release(index, number).rename(aside)
+            failpoint("index.aside")
+            shutil.rmtree(aside)
+        return gone
+
+    def _release(self, index: str, number: int) -> Path:
+        return self.folder(index) / RELEASES / str(number)
+
+    def _signing_key(self) -> Ed25519PrivateKey:
+        _private_folder(self._keys)
+        path = self._keys / KEY_FILE
+        if not path.exists():
+            self._refuse_to_sign_anew(path)
+            made = secrets.token_bytes(32)
+            beside = self._keys / f".{KEY_FILE}.{secrets.token_hex(4)}"
+            write_atomically(beside, made.hex().encode(), mode=0o600)
+            try:
+                os.link(beside, path)  # Of two that make one, the first's stays.
+            except FileExistsError:
+                path.stat()
+            finally:
+                beside.unlink()
+            sync_path(self._keys)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise IndexStoreError(f"{path} can be read by others (mode {mode:04o}). Run: chmod 600 {path}")
+        try:
+            return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip()))
+        except ValueError:
+            raise IndexStoreError(f"{path} is damaged. Restore the keys folder from its backup") from None
+
+    def _refuse_to_sign_anew(self, path: Path) -> None:
+        """A new key is made for the first release, and never silently for a later one: applications would refuse it."""
+        if (self.root / PUBLIC_FILE).exists():
+            raise IndexStoreError(
+                f"{path} is missing, and {self.root / PUBLIC_FILE} says that releases are signed with it. Restore the keys "
+                "folder from its backup; if the key is lost for good, remove signing.pub and the folders of the indexes, "
+                "and give applications the new key"
+            )
+
+
+def refuse_to_mix(manifest: dict[str, Any], embedder: str, dimensions: int) -> None:
+    """Raises IndexRefusedError where vectors of this embedder are no neighbours of those in the release."""
+    if manifest["embedder"] != embedder or manifest["dimensions"] != dimensions:
+        raise IndexRefusedError(
+            f"{manifest['index']}@{manifest['release']} holds vectors of embedder {manifest['embedder'][:8]} "
+            f"({manifest['dimensions']} dimensions); those of {embedder[:8]} ({dimensions}) are not added to it: build anew"
+        )
+
+
+def _private_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
+
+def _write_chunks(chunks: pa.Table, path: Path) -> dict[str, Any]:
+    content = pa.BufferOutputStream()
+    pq.write_table(chunks.select(CHUNK_COLUMNS.names).cast(CHUNK_COLUMNS), content)
+    with Written(path) as file:
+        file.write(content.getvalue())
+    return file.entry
+
+
+def _equal(some: Any, others: Any) -> bool:
+    return len(some) == len(others) and bool((some == others).all())
