@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 PASSAGE_CHARACTERS = 320
@@ -35,14 +36,19 @@ _WORD = re.compile(rf"[{_SYLLABIC}]|(?:(?![{_SYLLABIC}])[^\W_])+(?:['’](?:(?![
 def sentences(text: str) -> tuple[str, ...]:
     """The sentences of a text in their order, none empty; items of a list and paragraphs end one, abbreviations,
     decimals and initials do not."""
-    found, start = [], 0
+    pieces = (" ".join(text[start:end].split()) for start, end in sentence_spans(text))
+    return tuple(piece for piece in pieces if piece and _WORD.search(piece))
+
+
+def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where they stand: stretches that follow on each other and cover all of the text, blanks included."""
+    start = 0
     for end in _END.finditer(text):
         if "\n" not in end[0] and end[0].startswith(".") and _goes_on(text, start, end):
             continue
-        found.append(text[start : end.end()])
+        yield start, end.end()
         start = end.end()
-    found.append(text[start:])
-    return tuple(kept for sentence in found if (kept := " ".join(sentence.split())) and _WORD.search(kept))
+    yield start, len(text)
 
 
 @lru_cache(maxsize=20_000)
