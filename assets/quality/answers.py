@@ -68,6 +68,7 @@ def measured(exchange: Exchange) -> tuple[dict[str, Any], Pieces]:
         "answer_characters": len(exchange.answer),
         "sentences": len(found),
         **_support(said, context),
+        "document_support": _document_support(said, exchange),
         **asdict(claims(said, context)),
     }
     cites = citations(looked_at, documents)
@@ -75,6 +76,15 @@ def measured(exchange: Exchange) -> tuple[dict[str, Any], Pieces]:
     near = context.nearest((word for sentence in said for word in words(sentence)), MOST_PASSAGES) if context else ()
     question = (exchange.question or "")[:QUESTION_CHARACTERS].strip() or None
     return columns, Pieces(tuple(said), near, question)
+
+
+def _document_support(said: Sequence[str], exchange: Exchange) -> float | None:
+    """What was asked supports nothing here: an answer that repeats the question has found nothing."""
+    kept = [text for _, _, text in exchange.documents if text] + [text for text in exchange.results if text]
+    different = {word for sentence in said for word in words(sentence)}
+    if not kept or not different:
+        return None
+    return len(different & Context(tuple(kept)).words) / len(different)
 
 
 def _support(said: Sequence[str], context: Context | None) -> dict[str, float | None]:

@@ -26,8 +26,9 @@ FEATURES: Mapping[str, pl.Expr] = {
     **{
         name: pl.col(name).cast(pl.Float64)
         for name in (
-            "has_context", "support_mean", "support_min", "passage_support", "copied", "similarity_mean", "similarity_min",
-            "question_similarity", "coherence", "citation_coverage", "citation_correct", "refuses", "hedges",
+            "has_context", "support_mean", "support_min", "passage_support", "copied", "document_support", "similarity_mean",
+            "similarity_min", "question_similarity", "coherence", "citation_coverage", "citation_correct", "refuses",
+            "hedges",
         )
     },
     **{

@@ -16,7 +16,7 @@ from assets.quality.detector import HEURISTIC, Detector, from_json
 from assets.quality.refusal import hedges, refuses
 from assets.quality.similarity import Embed, similarities
 
-RULES = "rules-1"
+RULES = "rules-2"
 """Raise it when a rule of measuring changes: rows of two scorers do not compare, and a detector is trained on one."""
 _AT_ONCE = 500
 _FACTS = {
@@ -24,7 +24,7 @@ _FACTS = {
     "feature": pl.String, "model": pl.String, "prompt_version": pl.String, "environment": pl.String,
 }  # fmt: skip
 _COUNTS = ("numbers", "dates", "names", "unsupported_numbers", "unsupported_dates", "unsupported_names")
-_SHARES = ("support_mean", "support_min", "passage_support", "copied")
+_SHARES = ("support_mean", "support_min", "passage_support", "copied", "document_support")
 _MEANINGS = ("similarity_mean", "similarity_min", "question_similarity", "coherence")
 _MEASURED = {
     "has_context": pl.Boolean, "answer_characters": pl.Int64, "sentences": pl.Int64, **dict.fromkeys(_SHARES, pl.Float64),

@@ -127,6 +127,16 @@ def test_a_question_is_no_context_and_an_article_is() -> None:
     assert asked_at_length["has_context"] is False
 
 
+def test_what_was_asked_supports_an_answer_but_is_no_document_that_does() -> None:
+    asked = "Do couriers collect refunds at the door on Sundays?"
+    echo = "Couriers collect refunds at the door on Sundays."
+    found, _ = measured(Exchange(echo, asked, documents=[("d", 1, RETURNS)]))
+    assert found["support_mean"] == 1 and found["document_support"] < 0.3
+    assert measured(Exchange("Items may be returned", asked, documents=[("d", 1, RETURNS)]))[0]["document_support"] == 1
+    assert measured(Exchange(echo, asked, documents=[("d", 1, None)]))[0]["document_support"] is None
+    assert measured(Exchange(echo, asked, results=[RETURNS]))[0]["document_support"] < 0.3
+
+
 def test_an_answer_without_a_word_is_measured_all_the_same() -> None:
     columns, pieces = measured(Exchange("👍", documents=[("a-1", 1, RETURNS)]))
     assert columns["sentences"] == 1 and columns["support_mean"] is None and pieces.sentences == ("👍",)

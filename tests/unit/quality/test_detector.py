@@ -22,8 +22,9 @@ from assets.quality.detector_training import (
 
 COLUMNS = {
     "has_context": pl.Boolean, "support_mean": pl.Float64, "support_min": pl.Float64, "passage_support": pl.Float64,
-    "copied": pl.Float64, "similarity_mean": pl.Float64, "similarity_min": pl.Float64, "question_similarity": pl.Float64,
-    "coherence": pl.Float64, "citation_coverage": pl.Float64, "citation_correct": pl.Float64, "refuses": pl.Boolean,
+    "copied": pl.Float64, "document_support": pl.Float64, "similarity_mean": pl.Float64, "similarity_min": pl.Float64,
+    "question_similarity": pl.Float64, "coherence": pl.Float64, "citation_coverage": pl.Float64,
+    "citation_correct": pl.Float64, "refuses": pl.Boolean,
     "hedges": pl.Boolean, "numbers": pl.Int64, "dates": pl.Int64, "names": pl.Int64, "unsupported_numbers": pl.Int64,
     "unsupported_dates": pl.Int64, "unsupported_names": pl.Int64, "sentences": pl.Int64, "answer_characters": pl.Int64,
 }  # fmt: skip
