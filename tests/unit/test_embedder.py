@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from resources import embedder
 from resources.embedder import Embedder, EmbedderError
@@ -34,6 +35,21 @@ def test_texts_that_mean_the_same_are_nearer_than_others(cached: Embedder) -> No
     assert parcel @ package > 0.4 > 0.2 > parcel @ cake
     assert (parcel == again).all()
     assert np.linalg.norm(package) == pytest.approx(1, abs=1e-6)
+
+
+def test_who_multiplies_and_with_which_neighbours_moves_no_vector_by_more_than_rounding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = [*TEXTS, *(f"Order {n} has {'not ' * (n % 7)}arrived" for n in range(30)), "x" * 5000]
+    quick = Embedder()
+    found = quick.embed(texts)
+    monkeypatch.setattr(embedder, "_through_onednn", lambda model: None)
+    plain = Embedder()
+    alone = np.concatenate([plain.embed([text]) for text in texts])
+    assert np.abs(found - alone).max() < 1e-6
+    kinds = {type(module).__name__ for module in quick._loaded.modules()}
+    assert ("Linear" in kinds) != torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    assert "Linear" in {type(module).__name__ for module in plain._loaded.modules()}
 
 
 def test_a_text_that_is_in_the_cache_needs_no_model(cached: Embedder) -> None:
