@@ -233,8 +233,8 @@ def _from_hub(model: str, may_download: bool) -> Path:
 
 
 def _through_onednn(model: Module) -> None:
-    """Let oneDNN multiply, in the same float32: MKL, which torch asks, takes twice as long where the processor is not Intel's.
-    Vectors move by less than 1e-6."""
+    """Let oneDNN multiply, in the same float32: MKL, which torch asks, takes twice as long where the processor is not
+    Intel's. Vectors move by less than 1e-6."""
     from torch.nn import Linear
     from torch.utils.mkldnn import to_mkldnn
 
