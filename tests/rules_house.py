@@ -23,7 +23,7 @@ DOCUMENT_MARK = "Copy 7 of zq-egret"
 EVERY_RULE = {
     "cost_spike", "prompt_loop", "growing_prompt", "canary_leak", "pii_in_output", "filter_bypass", "queue_backlog",
     "misrouting", "truncation", "tool_errors", "undeclared_tool", "unapproved_tool", "burn_rate.page_fast", "document_leak",
-    "abuse", "planted_instruction",
+    "abuse", "planted_instruction", "access_violation",
 }  # fmt: skip
 
 
@@ -45,6 +45,8 @@ def rules_house(root: Path) -> House:
     marks = {"system_prompt": MARK, "document": DOCUMENT_MARK}
     declare(house, "service.canaries", [{"feature": HOSTILE, "canary": m, "stands_in": p} for p, m in marks.items()])
     declare(house, "service.slos", [_promise()])
+    declare(house, "retrieval.access_rules", [{"access_label": "l' --", "grant_number": 1, "tenants": "somebody else"}])
+    declare(house, "retrieval.document_states", [_secret()])
     dear = {**_who("usual"), "uncached_input_tokens": 10**6}
     house.deliver("quiet.jsonl", [request(f"q{n}", f"2026-11-0{n}T10:00:00Z", **dear) for n in range(1, 8)])
     house.deliver("loud.jsonl", list(_loud()))
@@ -77,6 +79,15 @@ def _promise() -> dict[str, Any]:
         "target": 0.99, "window_days": 28, "budgeting": "occurrences", "environments": "prod", "severity_policy": "page",
         "component": "gateway", "cause_class": "infrastructure", "owner": "team:x",
         "runbook": "docs/runbooks/availability.md", "is_sampled": False, "is_measured": True,
+    }  # fmt: skip
+
+
+def _secret() -> dict[str, Any]:
+    """The document that is found is for another tenant."""
+    return {
+        "document_id": "d' --", "index_name": "main", "corpus": "c", "version": "v1", "state": "live",
+        "access_label": "l' --", "valid_from": datetime(2026, 11, 1, tzinfo=UTC),
+        "valid_to": datetime(9999, 12, 31, tzinfo=UTC),
     }  # fmt: skip
 
 

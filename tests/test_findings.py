@@ -21,6 +21,10 @@ from simulator.phrases import canary
 
 RUNBOOKS = REPO / "docs" / "runbooks"
 PAGES = sorted(page for page in RUNBOOKS.glob("*.md") if page.name != "README.md")
+ONE_ROW_EACH = {
+    "filter_bypass", "canary_leak", "document_leak", "pii_in_output", "planted_instruction", "access_violation",
+}  # fmt: skip
+"""Rules whose `n` counts the rows that their evidence shows."""
 QUERY = re.compile(r"```sql\n(.*?)```", flags=re.DOTALL)
 
 
@@ -40,7 +44,7 @@ def test_the_evidence_of_each_finding_shows_its_rows_and_no_others(house: House)
     for rule, _, n, evidence in findings:
         rows = house.ask(evidence)
         assert rows, evidence
-        if rule in ("filter_bypass", "canary_leak", "document_leak", "pii_in_output", "planted_instruction"):
+        if rule in ONE_ROW_EACH:
             assert len(rows) == n, evidence
     bypassed = {(feature, n) for rule, feature, n, _ in findings if rule == "filter_bypass"}
     assert bypassed == {(HOSTILE, 3), (CALM, 1)}

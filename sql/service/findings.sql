@@ -103,6 +103,23 @@ planted as (
     group by i.feature
 ),
 
+-- A label is one right that is broken, whatever documents have it.
+let_in as (
+    select
+        v.feature,
+        v.access_label,
+        min(v.ts) as first_seen,
+        max(v.ts) as last_seen,
+        count(*) as n,
+        count(distinct v.document_id) as documents,
+        count(distinct v.tenant) as tenants
+    from retrieval.access_violations as v
+    left join service.features as f
+        on f.feature = v.feature
+    where is_counted_in(v.environment, f.environments)
+    group by v.feature, v.access_label
+),
+
 shares as (
     select
         rule,
@@ -359,6 +376,34 @@ found as (
         || ' and ' || sql_equals('part', 'document') || ' and ' || sql_equals('feature', feature)
         || ' and score >= 0.7 order by score desc, ts' as evidence
     from planted
+    union all
+    select
+        'access_violation' as rule,
+        'page' as severity,
+        coalesce(feature, 'no feature') || ': ' || cast(documents as string)
+        || case when documents = 1 then ' document' else ' documents' end || ' labelled ' || access_label
+        || ', found ' || cast(n as string) || case when n = 1 then ' time' else ' times' end || ' for callers of '
+        || cast(tenants as string) || case when tenants = 1 then ' tenant' else ' tenants' end
+        || ' who may not receive what has this label' as title,
+        feature,
+        cast(null as string) as model,
+        cast(null as string) as prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        access_label as subject,
+        'compliance' as cause_class,
+        'retrieval' as component,
+        first_seen,
+        last_seen,
+        n,
+        cast(documents as double) as value,
+        cast(0 as double) as threshold,
+        'document' as unit,
+        'access-violation' as runbook,
+        'select * from retrieval.access_violations where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('feature', feature) || ' and ' || sql_equals('access_label', access_label)
+        || ' order by ts' as evidence
+    from let_in
 ),
 
 firing as (
