@@ -14,8 +14,11 @@ from scipy import special, stats
 from assets.quality.estimator import Rate
 from assets.quality.inclusion import Floats, Ints
 
-FALSE_DISCOVERIES = 1e-3
+FALSE_DISCOVERIES = 5e-4
 """Of a night without any rise, the probability that one is found all the same (Benjamini and Hochberg's q)."""
+USUAL_WANDER, WANDER_NIGHTS = 0.2, 27
+"""How much of itself a rate goes up and down from night to night before anything is known of it, and the nights for which
+that counts: as much as four weeks of reference."""
 _STEPS = np.linspace(-9.0, 9.0, 145)
 """Standard deviations from the middle at which what is open about the reference is looked at, on the logit scale."""
 
@@ -63,19 +66,22 @@ def difference(window: Rate, reference: Rate, dispersion: float = 1.0) -> tuple[
 
 
 def dispersion(night: Ints, verdict: Floats, weight: Floats, rate: float) -> float:
-    """How many times more the nights' rates vary than chance alone explains: the variance of the weighted mean with nights
-    as witnesses, over that with labels as witnesses; 1 at least, and for a single night.
+    """How many times more the nights' rates vary than chance alone explains; 1 at least.
 
+    Measured: the variance of the weighted mean with nights as witnesses, over that with labels as witnesses. Four weeks
+    measure it badly, so it is averaged with what USUAL_WANDER expects, which counts as WANDER_NIGHTS nights.
     `night`, `verdict`, `weight` [label]: of the reference, whose rate is `rate`.
     """
     _, place = np.unique(night, return_inverse=True)
     nights = int(place.max(initial=-1)) + 1
     surprise = weight * (verdict - rate)
     alone = float((surprise**2).sum())
-    if nights < 2 or alone == 0:
+    if alone == 0:
         return 1.0
-    together = float((np.bincount(place, surprise) ** 2).sum()) * nights / (nights - 1)
-    return max(together / alone, 1.0)
+    together = float((np.bincount(place, surprise) ** 2).sum()) * nights / max(nights - 1, 1)
+    labels_of_a_night = float((np.bincount(place, weight) ** 2).sum() / (weight**2).sum())
+    expected = 1 + USUAL_WANDER**2 * labels_of_a_night * rate / (1 - rate) if rate < 1 else 1.0
+    return max((WANDER_NIGHTS * expected + (nights - 1) * together / alone) / (WANDER_NIGHTS + nights - 1), 1.0)
 
 
 def corrected(chances: Sequence[float | None]) -> list[float | None]:

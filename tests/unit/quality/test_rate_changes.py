@@ -19,7 +19,7 @@ from scipy.stats import binom
 
 from assets.quality.estimator import Rate
 from assets.quality.rate_changes import DAYS, FEWEST_LABELS, rate_changes
-from assets.quality.rate_rise import FALSE_DISCOVERIES, chance, corrected, difference, dispersion
+from assets.quality.rate_rise import FALSE_DISCOVERIES, USUAL_WANDER, chance, corrected, difference, dispersion
 from assets.service.intervals import wilson
 from resources.contracts import contracts
 
@@ -94,9 +94,11 @@ def test_nights_that_differ_by_more_than_chance_are_seen_to_and_others_are_not()
         alike.append(dispersion(night, (rng.random(5600) < 0.05).astype(np.float64), np.ones(5600), 0.05))
         levels = np.repeat(rng.beta(5, 95, 28), 200)
         apart.append(dispersion(night, (rng.random(5600) < levels).astype(np.float64), np.ones(5600), 0.05))
-    assert min(alike) == 1.0 and np.mean(alike) < 1.2
+    expected = 1 + USUAL_WANDER**2 * 200 * 0.05 / 0.95
+    assert np.mean(alike) == pytest.approx((expected + 1) / 2, rel=0.05)
     # 1 + (n - 1) times the intra-night correlation 1 / 101.
-    assert np.mean(apart) == pytest.approx(1 + 199 / 101, rel=0.15)
+    assert np.mean(apart) == pytest.approx((expected + 1 + 199 / 101) / 2, rel=0.15)
+    assert dispersion(night, np.zeros(5600), np.ones(5600), 0.0) == 1.0
 
 
 def test_what_was_not_tested_stays_out_of_the_family() -> None:
