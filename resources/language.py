@@ -8,6 +8,8 @@ that of its words.
 
 from __future__ import annotations
 
+from functools import cache
+
 from resources.warehouse import Connection
 
 LOOKED_AT_CHARACTERS = 120
@@ -78,6 +80,7 @@ def prepare(con: Connection) -> None:
     con.execute(f"create or replace temporary type {_TYPE} as enum ({names})")
 
 
+@cache
 def language_stages(name: str, text: str) -> tuple[str, str, str]:
     """SQL: items of three selects, each over the rows of the one before, that give the column `name`: the ISO 639-1 code of
     the language that the expression `text` is guessed to be in.

@@ -16,6 +16,7 @@ What is accepted, where DuckDB's own cast would be too kind or too strict:
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -33,6 +34,8 @@ RECORDS_SCHEMA = pa.schema([("record_number", pa.int64()), ("line_number", pa.in
 IGNORED, MISMATCH, PART = "ignored_reason", "mismatch", "part"
 KEPT = "inclusion_probability"
 MISMATCH_CHARACTERS = 200
+SMALL_BATCH = 5_000
+"""Up to so many documents a copy of the typed rows costs less than binding the statement once more."""
 _EMPTY = "''"
 _NO_NUL_TESTS = "/* no escaped NUL in this batch */"
 FAULT = "fault"
@@ -115,8 +118,7 @@ class RecordTyping:
         sql = self._sql_with_nul_tests if has_nul_escape else self._sql
         self._con.register("records", records)
         try:
-            typed: pa.Table = self._con.sql(sql, params=parameters_of(sql, self._offered)).to_arrow_table()
-            return typed
+            return self._rows_of(sql, len(records))
         except Exception as error:
             failure = type(error).__name__
         finally:
@@ -126,6 +128,15 @@ class RecordTyping:
             f"typing failed ({failure}) in the {len(records)} documents from line {first} on. Try it on those lines; the "
             "message is withheld because it quotes them."
         )
+
+    def _rows_of(self, sql: str, documents: int) -> pa.Table:
+        offered = parameters_of(sql, self._offered)
+        if documents > SMALL_BATCH:
+            return self._con.sql(sql, params=offered).to_arrow_table()
+        with warnings.catch_warnings():
+            # DuckDB advises against the copy; a relation would bind the statement twice, most of what a small file costs.
+            warnings.simplefilter("ignore", UserWarning)
+            return self._con.execute(sql, offered).to_arrow_table()
 
     def failure(self, problem: str) -> TypingFailed:
         """What to raise where the format's SELECT is at fault."""
