@@ -4,8 +4,8 @@
 
 `night`: prices, landing, computing, publishing. `write`: computes and publishes a range of days under pins of its
 own. `retain`: closes days as tests/retention_house.py says, then a night and a vacuum. `rotate`: a new key. `read`: asks the
-published file until FOLDER/stop is there. tests/killing.py starts it: `ready` is said when it is loaded, it starts when it is
-told to, and at its end says what it did. Importing this file opens nothing and starts no thread of ours: it is forked.
+published file until FOLDER/stop is there. tests/killing.py starts it: it says that it is ready, begins when it is told to,
+and says at its end what it did. Importing this file opens nothing: the processes are forked after it.
 """
 
 from __future__ import annotations
