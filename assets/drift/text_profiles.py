@@ -13,7 +13,7 @@ import polars as pl
 from assets.drift.family import FEWEST_ROWS
 from assets.drift.family_arrays import CLUSTERS, FEATURES
 from assets.drift.style import STYLES
-from assets.drift.text_sketch import features, unpacked
+from assets.drift.text_sketch import Floats, features, unpacked
 
 KINDS = ("all", "feature", "model", "tenant")
 COLUMNS = {
@@ -36,6 +36,11 @@ def text_profiles(day: date, text_vectors: pl.DataFrame, text_topics: pl.DataFra
     requests = profiles.filter(pl.col("metric") == _OF_ALL_REQUESTS).group_by("segment_kind", "segment")
     sizes = requests.agg(requests=pl.col("n").sum())
     found = [pl.DataFrame(schema=_SCHEMA)]
+    placed = text_topics.filter(pl.col("reference").is_not_null()).join(text_vectors, on=["request_id", "part"])
+    # Once for every kind of segment; in one order, or a sum's last digits would depend on that of the rows.
+    placed = placed.sort("request_id", "part").with_row_index("place")
+    points = features(unpacked(placed["vector"])) if placed.height else np.empty((0, 0))
+    places = placed.select("request_id", "part", "place")
     for kind in KINDS:
         segment = pl.lit("") if kind == "all" else pl.col(kind)
         of_kind = text_topics.with_columns(segment_kind=pl.lit(kind), segment=segment).filter(segment.is_not_null())
@@ -47,7 +52,8 @@ def text_profiles(day: date, text_vectors: pl.DataFrame, text_topics: pl.DataFra
             .with_columns(unmeasured=pl.col("requests") - pl.col("texts"), n=pl.lit(0))
             .filter(pl.col("unmeasured") > 0)
         )
-        found += [_rows(day, counted), _rows(day, missing), _rows(day, _features(of_kind, text_vectors))]
+        sums = _features(of_kind.join(places, on=["request_id", "part"]), points)
+        found += [_rows(day, counted), _rows(day, missing), _rows(day, sums)]
     return pl.concat(found).sort("segment_kind", "segment", "family", "metric", "bin")
 
 
@@ -80,22 +86,14 @@ def _categories(texts: pl.DataFrame) -> pl.DataFrame:
     return counted.group_by(by).agg(n=pl.len())
 
 
-def _features(texts: pl.DataFrame, vectors: pl.DataFrame) -> pl.DataFrame:
-    """Sums of features, of segments with texts enough: a night of fewer is no night (family.py)."""
-    known = texts.filter(pl.col("reference").is_not_null()).with_columns(metric=_metric(FEATURES))
-    known = known.filter(pl.len().over("segment", "metric") >= FEWEST_ROWS).sort("segment", "metric", "request_id")
-    known = known.join(vectors, on=["request_id", "part"], maintain_order="left")
-    columns = ("segment_kind", "segment", "family", "metric", "bin", "n", "value_sum")
-    found = [pl.DataFrame(schema={name: _SCHEMA[name] for name in columns})]
-    for (kind, segment, metric), some in known.group_by("segment_kind", "segment", "metric", maintain_order=True):
-        sums = np.round(features(unpacked(some["vector"])).sum(axis=0), 6)
-        found.append(
-            pl.DataFrame(
-                {
-                    "segment_kind": kind, "segment": segment, "family": "embedding", "metric": metric,
-                    "bin": [str(i) for i in range(len(sums))], "n": some.height, "value_sum": sums,
-                },
-                schema_overrides={"n": pl.Int64},
-            )
-        )  # fmt: skip
-    return pl.concat(found)
+def _features(texts: pl.DataFrame, points: Floats) -> pl.DataFrame:
+    """Sums of features, of segments with texts enough: a night of fewer is no night (family.py). `place` is a text's row in
+    `points`."""
+    known = texts.with_columns(family=pl.lit("embedding"), metric=_metric(FEATURES))
+    known = known.filter(pl.len().over("segment", "metric") >= FEWEST_ROWS).sort("segment", "metric", "place")
+    groups = known.group_by("segment_kind", "segment", "family", "metric", maintain_order=True).agg("place", n=pl.len())
+    sums = [np.round(points[places.to_numpy()].sum(axis=0), 6) for places in groups["place"]]
+    bins = [str(number) for number in range(points.shape[1])]
+    return groups.with_columns(
+        bin=pl.Series([bins] * len(sums), dtype=pl.List(pl.String)), value_sum=pl.Series(sums, dtype=pl.List(pl.Float64))
+    ).explode("bin", "value_sum")
