@@ -39,11 +39,11 @@ shares as (
         *,
         both_yes + people_alone as people_yes,
         n - both_yes - people_alone as people_no,
-        cast(n - judge_alone - people_alone as double) / n as agreement,
+        cast(n - judge_alone - people_alone as double) / nullif(n, 0) as agreement,
         (
             cast(both_yes + judge_alone as double) * (both_yes + people_alone)
             + cast(n - both_yes - judge_alone as double) * (n - both_yes - people_alone)
-        ) / n / n as by_chance
+        ) / nullif(n * n, 0) as by_chance
     from counted
 )
 
