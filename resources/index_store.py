@@ -80,6 +80,10 @@ class IndexStore:
             raise IndexStoreError(f"an index is named by up to 64 of a-z, 0-9, '.', '_' and '-', not {index!r}")
         return self.root / index
 
+    def names(self) -> list[str]:
+        """The indexes that there are folders of."""
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
+
     def public_key(self) -> bytes:
         """The key that releases are proven with; made at first use and written beside them. Raises IndexStoreError."""
         public = self._signing_key().public_key().public_bytes_raw()

@@ -17,14 +17,15 @@ TOLERATED_LOSS_GOLDEN = 0.02
 MOST_SHRINKAGE = 0.2
 THIN = 20
 """Queries below which chance is no excuse: then the loss itself decides, not its interval."""
-INTEGRITY = ("deletions", "completeness", "freshness")
+INTEGRITY = ("deletions", "freshness", "completeness")
 """Gates that nobody can overrule."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """What is known of a candidate. `chunks`: those that it can find; `live_now`: those that are live, and valid, when it is
-    to be published; `changes`: by metric, the candidate less the live release on the same queries."""
+    to be published; `changes`: by metric, the candidate less the live release on the same queries; `golden`: queries of the
+    seed, `golden_judged` those that name a live document."""
 
     recall: Estimate | None
     chunks: frozenset[str]
@@ -32,6 +33,8 @@ class Facts:
     removed_and_found: int
     chunks_before: int | None
     changes: Mapping[str, Estimate] = field(default_factory=dict)
+    golden: int = 0
+    golden_judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Failure:
 def failures(facts: Facts) -> list[Failure]:
     """The gates that a candidate does not pass; none: it may be live."""
     found = [*_integrity(facts), *_size(facts), *_recall(facts)]
+    if facts.golden and not facts.golden_judged:
+        told = f"none of {facts.golden} golden queries names a document that is live"
+        found.append(Failure("golden_queries", f"{told}: write ids as retrieval.documents_now has them"))
     for metric, change in sorted(facts.changes.items()):
         tolerated = TOLERATED_LOSS if metric == "index_recall" else TOLERATED_LOSS_GOLDEN
         if is_worse(change, tolerated):

@@ -68,6 +68,8 @@ def test_each_gate_can_hold_a_release_back() -> None:
     assert gates(chunks=frozenset(), live_now=frozenset()) == ["size"]
     assert gates(recall=Estimate(0.984, 0.97, 0.99, 500)) == ["recall"]
     assert gates(recall=None) == ["recall"], "what nobody measured does not pass"
+    assert gates(golden=12, golden_judged=0) == ["golden_queries"], "judgments of another corpus"
+    assert gates(golden=12, golden_judged=1) == []
 
 
 def test_chance_is_an_excuse_only_where_there_is_evidence() -> None:
