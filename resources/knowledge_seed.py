@@ -18,8 +18,9 @@ from resources.service_seeds_owners import components
 
 KNOWLEDGE_FILE = "knowledge.yml"
 _KEYS = frozenset({"corpora", "largest_mb", "most_pages"})
-_CORPUS_KEYS = frozenset({"path", "owner", "access", "index", "chunker", "valid_days", "permits"})
+_CORPUS_KEYS = frozenset({"path", "owner", "access", "index", "chunker", "valid_days", "permits", "released"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
+_RELEASED = re.compile(r".+@[0-9a-f]{16}")
 _LARGEST_MB, _MOST_PAGES, _MOST_VALID_DAYS = 1_000, 100_000, 36_500
 
 
@@ -29,7 +30,8 @@ class KnowledgeSeedError(ValueError):
 
 @dataclass(frozen=True)
 class CorpusSeed:
-    """One corpus. `path` is absolute; `permits` are kinds of personal data that its documents may hold."""
+    """One corpus. `path` is absolute; `permits` are kinds of personal data that its documents may hold; `released` what a
+    person has let in after a look, as `<document_id>@<version>`."""
 
     name: str
     path: Path
@@ -39,6 +41,7 @@ class CorpusSeed:
     chunker: str = "sentences-1"
     valid_days: int | None = None
     permits: frozenset[str] = frozenset()
+    released: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def _corpus(
         chunker=_one_of(where, "chunker", raw.get("chunker", CorpusSeed.chunker), chunkers, "a chunker"),
         valid_days=_whole(where, raw, "valid_days", _MOST_VALID_DAYS, None) if "valid_days" in raw else None,
         permits=frozenset(permits),
+        released=_released(where, raw.get("released", [])),
     )
 
 
@@ -112,6 +116,13 @@ def _path(where: str, raw: Any) -> Path:
     if not path.exists():
         raise KnowledgeSeedError(f"{where}: there is no {path}; to take a corpus out of its index, take its entry out")
     return path
+
+
+def _released(where: str, raw: Any) -> frozenset[str]:
+    if not isinstance(raw, list) or not all(isinstance(entry, str) and _RELEASED.fullmatch(entry) for entry in raw):
+        example = "help/passwords.md@0123456789abcdef"
+        raise KnowledgeSeedError(f"{where}: released is a list of documents with the version a person looked at: {example}")
+    return frozenset(raw)
 
 
 def _one_of(where: str, key: str, value: Any, allowed: Collection[str], what: str) -> str:

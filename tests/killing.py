@@ -24,7 +24,7 @@ STAGES = {
     "publish": "publishing", "audit": "appending to the audit", "compact": "compaction", "vacuum": "vacuum",
     "retain": "retention and closing", "rotate": "change of key", "backup": "backup", "restore": "restore",
     "alert": "alerts", "probe": "golden prompts", "label": "labels", "judge": "judge",
-    "cases": "evaluation cases", "detector": "training of the detector",
+    "index": "index releases", "cases": "evaluation cases", "detector": "training of the detector", "knowledge": "knowledge base",
 }  # fmt: skip
 """What the first part of a failpoint's name stands for."""
 _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")

@@ -50,6 +50,7 @@ def test_what_is_left_out_is_the_careful_choice(tmp_path: Path) -> None:
         ("corpora: {help: {path: DOCS, owner: retrieval, chunker: words-9}}", "chunker is a chunker .*sentences-1"),
         ("corpora: {help: {path: DOCS, owner: retrieval, valid_days: 0.5}}", "valid_days is a whole number"),
         ("corpora: {help: {path: DOCS, owner: retrieval, permits: [email]}}", "permits is a list of kinds .*EMAIL_ADDRESS"),
+        ("corpora: {help: {path: DOCS, owner: retrieval, released: [help/a.md]}}", "with the version a person looked at"),
         ("corpora: {help: {path: DOCS, owner: retrieval}, help: {}}", "names 'help' twice"),
     ],
 )
