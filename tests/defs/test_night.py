@@ -98,17 +98,28 @@ class Orchestra:
             con.close()
 
 
-def first_file() -> list[dict[str, Any]]:
-    days = ("11-03", "11-04", "05-01")
+def first_file(*more_days: str) -> list[dict[str, Any]]:
+    days = ("11-03", "11-04", *more_days)
     return [request(f"r{d}", f"2026-{d}T10:00:00Z", tenant="somebody") for d in days]
+
+
+NEAR = ("2026-11-02", "2026-11-09")
+"""From the day before the first one, which reads it for re-deliveries, to the last due day."""
+FAR = ("2026-04-30", "2026-06-28")
+"""Of a row of May: to the last budget that looks four weeks back on feedback that may have come four weeks later."""
+
+
+def asked_of(wanted: list[dg.RunRequest]) -> list[tuple[str, str]]:
+    assert {request.job_name for request in wanted} == {COMPUTE}
+    return [(r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]) for r in wanted]
 
 
 def an_empty_warehouse_asks_for_no_landing(orchestra: Orchestra) -> None:
     assert orchestra.tick("landing") == ([], "no new file has settled")
 
 
-def the_landing_sensor_asks_once_for_new_files(orchestra: Orchestra) -> None:
-    orchestra.deliver("a.jsonl", first_file())
+def the_landing_sensor_asks_once_for_new_files(orchestra: Orchestra, rows: list[dict[str, Any]]) -> None:
+    orchestra.deliver("a.jsonl", rows)
     (wanted,), _ = orchestra.tick("landing")
     (again,), _ = orchestra.tick("landing")
     assert wanted.run_key == again.run_key, "a tick that is repeated asks for the same run"
@@ -119,14 +130,10 @@ def the_landing_sensor_asks_once_for_new_files(orchestra: Orchestra) -> None:
 
 
 def the_night_sensor_asks_for_one_run_per_contiguous_range_and_publishes_when_they_are_done(
-    orchestra: Orchestra,
+    orchestra: Orchestra, ranges: list[tuple[str, str]], requests: int
 ) -> None:
     wanted, _ = orchestra.tick("night")
-    assert [request.job_name for request in wanted] == [COMPUTE, COMPUTE]
-    ranges = [(r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]) for r in wanted]
-    # From the day before, which reads it for re-deliveries, to the last budget that looks four weeks back on feedback that
-    # may have come four weeks later.
-    assert ranges == [("2026-04-30", "2026-06-28"), ("2026-11-02", "2026-11-09")]
+    assert asked_of(wanted) == ranges
     for request_ in wanted:
         result = orchestra.run(request_)
         assert result.success
@@ -137,7 +144,7 @@ def the_night_sensor_asks_for_one_run_per_contiguous_range_and_publishes_when_th
     result = orchestra.run(publish)
     assert result.success
     assert all(check.passed for check in result.get_asset_check_evaluations())
-    assert orchestra.ask("select count(*) from logs.requests") == [(3,)]
+    assert orchestra.ask("select count(*) from logs.requests") == [(requests,)]
     assert orchestra.ask("select distinct state from governance.freshness") == [("fresh",)]
 
 
@@ -184,16 +191,38 @@ def a_day_in_flight_is_not_asked_for_again_and_a_landing_waits_for_the_one_befor
     )
 
 
-def test_a_warehouse_from_its_first_file_to_a_late_row_and_a_run_in_flight(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more_days", "ranges"),
+    [
+        pytest.param((), [NEAR], id="one range"),
+        # Sixty days more, nearly all of them empty.
+        pytest.param(("05-01",), [FAR, NEAR], id="two ranges", marks=pytest.mark.proof),
+    ],
+)
+def test_a_warehouse_from_its_first_file_to_a_late_row_and_a_run_in_flight(
+    tmp_path: Path, more_days: tuple[str, ...], ranges: list[tuple[str, str]]
+) -> None:
     """One story, in order: each step goes on where the one before ended."""
-    orchestra = Orchestra(tmp_path)
+    orchestra, rows = Orchestra(tmp_path), first_file(*more_days)
     an_empty_warehouse_asks_for_no_landing(orchestra)
-    the_landing_sensor_asks_once_for_new_files(orchestra)
-    the_night_sensor_asks_for_one_run_per_contiguous_range_and_publishes_when_they_are_done(orchestra)
+    the_landing_sensor_asks_once_for_new_files(orchestra, rows)
+    the_night_sensor_asks_for_one_run_per_contiguous_range_and_publishes_when_they_are_done(orchestra, ranges, len(rows))
     the_next_tick_is_quiet(orchestra)
     a_second_landing_run_changes_nothing(orchestra)
     a_late_row_asks_for_its_days_and_then_for_publishing(orchestra)
     a_day_in_flight_is_not_asked_for_again_and_a_landing_waits_for_the_one_before(orchestra)
+
+
+def test_days_that_lie_apart_are_asked_for_apart_and_published_when_all_are_done(tmp_path: Path) -> None:
+    orchestra = Orchestra(tmp_path)
+    orchestra.deliver("a.jsonl", first_file("05-01"))
+    orchestra.land()
+    far, near = orchestra.tick("night")[0]
+    assert asked_of([far, near]) == [FAR, NEAR]
+    run = dg.DagsterRun(job_name=COMPUTE, run_id=str(uuid4()), status=dg.DagsterRunStatus.STARTED, tags=dict(near.tags))
+    orchestra.instance.add_run(run)
+    wanted, _ = orchestra.tick("night")
+    assert asked_of(wanted) == [FAR], "the other is in flight, and nothing is published while it is"
 
 
 def test_a_file_that_is_refused_is_not_asked_for_every_minute(tmp_path: Path) -> None:
