@@ -28,6 +28,7 @@ from house import House
 
 from pipelines import backup as backup_command
 from pipelines.backup import main as backup
+from pipelines.nightly import main as nightly
 from pipelines.planner import make_plan
 from pipelines.restore import main as restore
 from pipelines.runs import Runs
@@ -79,9 +80,9 @@ class Place:
         return subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
 
     @contextmanager
-    def is_this(self) -> Iterator[None]:
+    def is_this(self, **more: str) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.environment.items():
+            for name, value in (self.environment | more).items():
                 patch.setenv(name, value)
             yield
 
@@ -96,6 +97,12 @@ class Place:
             ashes.rename(self.root)
 
 
+def a_night(place: Place, *more: str) -> int:
+    """A whole night through Dagster, as `make nightly` runs it; its exit status."""
+    with place.is_this():
+        return nightly(["--no-sample", "--no-validation", *more])
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tmp_path_factory.mktemp("original") / "site")
@@ -103,13 +110,12 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
     landing.mkdir(parents=True)
     base = {"tenant": "larkspur-retail", "provider": "openai", "request_model": "gpt-4o-mini", "output_tokens": 7}
     rows = [
-        base | {"request_id": f"r{n}", "ts": f"2026-11-{8 + n % 2:02}T1{n}:00:00Z", "user_id": f"u{n}", "prompt_text": WORD,
+        base | {"request_id": f"r{n}", "ts": f"2026-11-09T1{n}:00:00Z", "user_id": f"u{n}", "prompt_text": WORD,
                 "uncached_input_tokens": 100 + n}
         for n in range(6)
     ]  # fmt: skip
     (landing / "a.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows) + "{bad\n", encoding="utf-8")
-    night = place.run("nightly", "--no-validation")
-    assert night.returncode == 0, night.stdout + night.stderr
+    assert a_night(place) == 0
     release = place.home / "indexes" / "handbook" / "releases" / "3"
     release.mkdir(parents=True)
     (release / "index.bin").write_bytes(os.urandom(4096))
@@ -174,6 +180,12 @@ def seen(place: Place) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def before(original: Place) -> dict[str, Any]:
+    """What the original is, as long as no test changes it."""
+    return seen(original)
+
+
 def assert_quiet(place: Place) -> None:
     """Nothing is stale and nothing is to be published, by the planner over the restored instance."""
     house = place.house()
@@ -187,8 +199,9 @@ def assert_empty(place: Place) -> None:
         assert not folder.exists() or list(folder.iterdir()) == []
 
 
-def test_a_restored_warehouse_is_the_one_that_burned_down(original: Place, kept: Path, tmp_path: Path) -> None:
-    before = seen(original)
+def test_a_restored_warehouse_is_the_one_that_burned_down(
+    original: Place, kept: Path, before: dict[str, Any], tmp_path: Path
+) -> None:
     assert before["answer"] and before["runs"] and read_the_model(original.home / "mlflow") == "weights"
     place = Place(tmp_path)
     with original.burned_down():
@@ -196,8 +209,7 @@ def test_a_restored_warehouse_is_the_one_that_burned_down(original: Place, kept:
         assert seen(place) == before
         assert_quiet(place)
         (tmp_path / "landing").mkdir()
-        night = place.run("nightly", "--no-validation", "--report", str(tmp_path / "report.json"))
-        assert night.returncode == 0, night.stdout + night.stderr
+        assert a_night(place, "--report", str(tmp_path / "report.json")) == 0
         report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
         assert (report["commits"], report["failures"]) == (0, [])
         assert read_the_model(place.home / "mlflow") == "weights"
@@ -209,14 +221,13 @@ def test_a_restored_warehouse_is_the_one_that_burned_down(original: Place, kept:
     assert [e["subject"] for e in audit.entries(place.house().store) if e["action"] == "restored"] == [SET]
 
 
-def test_an_archive_is_as_good_as_a_folder(original: Place, tmp_path: Path) -> None:
+def test_an_archive_is_as_good_as_a_folder(original: Place, before: dict[str, Any], tmp_path: Path) -> None:
     with original.is_this():
         assert backup(["--to", str(tmp_path / "all.tar.zst")]) == 0
     place = Place(tmp_path / "new")
     with original.burned_down():
         assert from_set(tmp_path / "all.tar.zst", place) == 0
-        restored = seen(place)
-    assert restored == seen(original)
+        assert seen(place) == before
 
 
 def test_a_set_holds_no_key_no_landing_file_and_says_where_the_key_should_be(
@@ -308,87 +319,102 @@ def test_a_warehouse_is_never_restored_over_another(original: Place, kept: Path,
 # kills, full disks
 
 
+def killed(place: Place, failpoint: str, module: str, *arguments: str, **environment: str) -> None:
+    """A command in a process of its own, which is killed at a failpoint."""
+    done = place.run(module, *arguments, NOCTURNE_FAILPOINT=failpoint, **environment)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
-    "failpoint",
+    "failpoints",
     [
-        pytest.param("backup.file_added#40", marks=pytest.mark.proof),
-        pytest.param("backup.state_added", marks=pytest.mark.proof),
-        "backup.table_added#3",
-        "backup.written",
+        ["backup.table_added#3", "backup.written"],
+        pytest.param(["backup.file_added#40"], marks=pytest.mark.proof),
+        pytest.param(["backup.state_added"], marks=pytest.mark.proof),
+        pytest.param(["backup.written"], marks=pytest.mark.proof),
     ],
+    ids=", ".join,
 )
-def test_a_backup_that_is_killed_leaves_the_earlier_sets_and_no_half_one(
-    original: Place, kept: Path, tmp_path: Path, failpoint: str
+def test_a_backup_that_is_killed_again_and_again_leaves_the_earlier_sets_and_no_half_one(
+    original: Place, kept: Path, tmp_path: Path, failpoints: list[str]
 ) -> None:
     shutil.copytree(kept / "sets" / SET, tmp_path / SET, symlinks=True)
-    killed = original.run("backup", "--to", str(tmp_path), NOCTURNE_FAILPOINT=failpoint, NOCTURNE_NOW=LATER)
-    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
-    assert [path.name for path in sets(tmp_path)] == [SET]
-    again = original.run("backup", "--to", str(tmp_path), "--keep", "1", NOCTURNE_NOW=LAST)
-    assert again.returncode == 0, again.stderr
+    for failpoint in failpoints:
+        killed(original, failpoint, "backup", "--to", str(tmp_path), NOCTURNE_NOW=LATER)
+        assert [path.name for path in sets(tmp_path)] == [SET]
+    with original.is_this(NOCTURNE_NOW=LAST):
+        assert backup(["--to", str(tmp_path), "--keep", "1"]) == 0
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == [SET.replace("T03", "T05")]
 
 
+UNBEGUN = {"restore.file_extracted#50", "restore.proven"}
+"""A restore that is killed there has put nothing in its place."""
+
+
 @pytest.mark.parametrize(
-    ("failpoint", "is_begun"),
+    "failpoints",
     [
-        ("restore.file_extracted#50", False),
-        pytest.param("restore.proven", False, marks=pytest.mark.proof),
-        ("restore.committed", True),
-        pytest.param("restore.part_moved#2", True, marks=pytest.mark.proof),
-        ("restore.part_moved#9", True),
-        ("restore.published", True),
+        ["restore.file_extracted#50", "restore.committed", "restore.part_moved#9", "restore.published"],
+        pytest.param(["restore.file_extracted#50"], marks=pytest.mark.proof),
+        pytest.param(["restore.proven"], marks=pytest.mark.proof),
+        pytest.param(["restore.committed"], marks=pytest.mark.proof),
+        pytest.param(["restore.part_moved#2"], marks=pytest.mark.proof),
+        pytest.param(["restore.part_moved#9"], marks=pytest.mark.proof),
     ],
+    ids=", ".join,
 )
-def test_a_restore_that_is_killed_leaves_nothing_or_is_finished_by_the_next(
-    original: Place, kept: Path, tmp_path: Path, failpoint: str, is_begun: bool
-) -> None:
+def test_a_restore_that_is_killed_again_and_again_leaves_nothing_or_is_finished_by_the_next(
+    original: Place, kept: Path, before: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    failpoints: list[str],
+) -> None:  # fmt: skip
     place = Place(tmp_path)
     (tmp_path / "landing").mkdir()
-    arguments = ("--from", str(kept / "sets" / SET), "--keys-from", str(kept / "safe"))
-    killed = place.run("restore", *arguments, NOCTURNE_FAILPOINT=failpoint)
-    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
-    if not is_begun:
-        visible = [p.name for folder in (place.home, place.data) if folder.exists() for p in folder.iterdir()]
-        assert set(visible) <= {".restoring"}
-    with place.is_this(), pytest.raises(SettingsError, match="a restore was interrupted"):
-        Settings.from_environment().check_folders()
-    again = place.run("restore", *arguments)
-    assert again.returncode == 0, again.stderr
-    assert ("finishing the restore" in again.stdout) == is_begun
+    safe = ("--keys-from", str(kept / "safe"))
+    for failpoint in failpoints:
+        killed(place, failpoint, "restore", "--from", str(kept / "sets" / SET), *safe)
+        if failpoint in UNBEGUN:
+            visible = [p.name for folder in (place.home, place.data) if folder.exists() for p in folder.iterdir()]
+            assert set(visible) <= {".restoring"}
+        with place.is_this(), pytest.raises(SettingsError, match="a restore was interrupted"):
+            Settings.from_environment().check_folders()
+    assert from_set(kept / "sets" / SET, place, *safe) == 0
+    assert ("finishing the restore" in capsys.readouterr().out) == (failpoints[-1] not in UNBEGUN)
     with original.burned_down():
-        restored = seen(place)
-    assert restored == seen(original)
+        assert seen(place) == before
     assert_quiet(place)
     assert not [p for folder in (place.home, place.data) for p in folder.iterdir() if p.name.startswith(".restor")]
     with place.is_this():
         Settings.from_environment().check_folders()
 
 
-def limited(place: Place, module: str, *arguments: str, most_bytes: int) -> subprocess.CompletedProcess[str]:
-    """A command on a disk that takes no file longer than this: the kernel refuses the write half-way."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-
-    command = [sys.executable, "-W", "ignore", "-m", f"pipelines.{module}", *arguments]
-    env = os.environ | place.environment
-    return subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False, preexec_fn=limit)
+@contextmanager
+def no_file_longer_than(most_bytes: int) -> Iterator[None]:
+    """While this lasts the kernel refuses to write files further than this, half-way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("name", ["", "all.tar.zst"])
-def test_a_disk_that_is_full_leaves_no_set(original: Place, tmp_path: Path, name: str) -> None:
-    done = limited(original, "backup", "--to", str(tmp_path / name), most_bytes=100_000)
-    assert (done.returncode, "no set was written" in done.stderr, "Traceback" in done.stderr) == (2, True, False), (
-        done.stderr
-    )
+def test_a_disk_that_is_full_leaves_no_set(
+    original: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    with original.is_this(), no_file_longer_than(100_000):
+        assert backup(["--to", str(tmp_path / name)]) == 2
+    assert "no set was written" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
-def test_a_disk_that_is_full_leaves_nothing_half_restored(kept: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_leaves_nothing_half_restored(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = Place(tmp_path)
-    done = limited(place, "restore", "--from", str(kept / "sets" / SET), most_bytes=100_000)
-    assert (done.returncode, "nothing is half restored" in done.stderr) == (2, True), done.stderr
+    with no_file_longer_than(100_000):
+        assert from_set(kept / "sets" / SET, place) == 2
+    assert "nothing is half restored" in capsys.readouterr().err
     assert_empty(place)
 
 
