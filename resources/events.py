@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from resources.store import Store
 from resources.table_store import CommitConflict, Table, arrow_schema
-from resources.warehouse import scan
+from resources.warehouse import Connection, scan
 
 Row = dict[str, Any]
 _SERIES = "events"
@@ -80,6 +80,30 @@ def append_table(store: Store, name: str, rows: pa.Table) -> None:
                 return
         except CommitConflict:  # Retention or a compaction of another process.
             continue
+
+
+def remove_rows(store: Store, con: Connection, name: str, doomed: str, spared: Collection[date] = ()) -> int:
+    """Take the rows out of a table for which `doomed` is true, a predicate over its columns and what `con` has; how many.
+
+    Days of `spared` stay as they are. For tables whose rows are kept as long as their source; the caller works `alone`.
+    """
+    removed = 0
+    contract = store.contracts[name]
+    for day in sorted({file.day for file in store.open(name).files() if file.day} - set(spared)):
+        while True:
+            table = store.open(name)
+            rows = scan(contract, table.paths_by_day().get(day, []))
+            count = con.execute(f"select count(*) from ({rows}) where {doomed}").fetchall()[0][0]
+            if not count:
+                break
+            kept = con.sql(f"select * from ({rows}) where not coalesce({doomed}, false)").to_arrow_reader(65_536)
+            try:
+                table.replace_day(day, kept.cast(arrow_schema(contract)), table.version + 1, {"removed_rows": count})
+            except CommitConflict:
+                continue
+            removed += count
+            break
+    return removed
 
 
 @contextmanager

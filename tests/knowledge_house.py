@@ -17,6 +17,7 @@ import yaml
 from pipelines.clock import WallClock
 from pipelines.corpus import DOCUMENTS, live_chunks
 from pipelines.knowledge_desk import KnowledgeDesk, Pass
+from pipelines.knowledge_sweep import sweep
 from resources.contracts import SEEDS
 from resources.embedder import Embedder, Progress, Vectors
 from resources.events import Row, table_rows
@@ -101,4 +102,8 @@ class KnowledgeHouse:
 
 
 if __name__ == "__main__":
-    KnowledgeHouse(Path(sys.argv[1])).work()
+    house = KnowledgeHouse(Path(sys.argv[1]))
+    if sys.argv[2] == "sweep":
+        sweep(house.store, TinyEmbedder(house.model).fingerprint, (), house.desk().clock.now().date())
+    else:
+        house.work()

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import knowledge_house
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from killing import REPO
-from knowledge_house import EMBEDDED, KnowledgeHouse, TinyEmbedder
+from knowledge_house import EMBEDDED, NOW, KnowledgeHouse, TinyEmbedder
 
 from pipelines import knowledge_desk
 from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS, VectorsMissingError, live_chunks, vectors_of
+from pipelines.knowledge_sweep import sweep
 from pipelines.knowledge_vetting import Vetting
 from resources.contracts import contracts
+from resources.embedder import cache_folder
 from resources.events import table_rows
 from resources.knowledge_seed import KnowledgeSeedError
+from resources.retention import Hold, RetentionPolicy
 
 PAGE = "# Returns\n\nSend it back within 30 days. We refund the price.\n"
 SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -196,10 +203,10 @@ def test_a_broken_table_is_quarantined_and_its_documents_stay(house: KnowledgeHo
     }  # fmt: skip
 
 
-def killed(house: KnowledgeHouse, failpoint: str) -> None:
-    """A pass that dies at a failpoint."""
+def killed(house: KnowledgeHouse, failpoint: str, what: str = "work") -> None:
+    """A pass, or a sweep, that dies at a failpoint."""
     environment = {**os.environ, "NOCTURNE_FAILPOINT": failpoint, "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'tests'}"}
-    command = [sys.executable, "-W", "ignore", knowledge_house.__file__, str(house.root)]
+    command = [sys.executable, "-W", "ignore", knowledge_house.__file__, str(house.root), what]
     ended = subprocess.run(command, env=environment, cwd=REPO, capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
@@ -246,3 +253,87 @@ def test_words_and_vectors_are_their_owners_alone_and_not_for_analysts() -> None
     told = {name: contracts()[name] for name in (DOCUMENTS, CHUNKS, EMBEDDINGS)}
     assert {name: c.retention for name, c in told.items()} == {DOCUMENTS: "forever", CHUNKS: "source", EMBEDDINGS: "source"}
     assert [name for name, c in told.items() if c.has_words] == [CHUNKS, EMBEDDINGS]
+
+
+def release(house: KnowledgeHouse, number: int, chunk_ids: list[str], embedder: str) -> Path:
+    """What the sweep looks at of a release on disk."""
+    folder = house.store.state / "indexes" / "main" / "releases" / str(number)
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table({"chunk_id": pa.array(chunk_ids, pa.string())}), folder / "chunks.parquet")
+    (folder / "manifest.json").write_text(json.dumps({"embedder": embedder}), encoding="utf-8")
+    return folder
+
+
+def texts(house: KnowledgeHouse) -> set[str]:
+    return {row["chunk_text"] for row in table_rows(house.store, CHUNKS)}
+
+
+def swept(house: KnowledgeHouse, embedder: str, *holds: Hold) -> tuple[int, int]:
+    done = sweep(house.store, embedder, holds, date(2026, 11, 10))
+    assert not done.why
+    return done.chunks, done.vectors
+
+
+def test_words_go_once_no_live_document_and_no_release_holds_them(house: KnowledgeHouse) -> None:
+    house.write("stays.md", "What stays.")
+    house.write("goes.md", "What goes.")
+    house.write("twin.md", "What goes.")
+    first = house.work()
+    assert swept(house, first.embedder) == (0, 0)
+    before = release(house, 1, house.chunks(), first.embedder)
+    (house.docs / "goes.md").unlink()
+    house.work()
+    held = house.versions()
+    assert swept(house, first.embedder) == (0, 0) and house.versions() == held, "the release before can be gone back to"
+    shutil.rmtree(before)
+    assert swept(house, first.embedder) == (1, 0), "the twin's vector is its own, too"
+    (house.docs / "twin.md").unlink()
+    house.work()
+    hold = Hold("matter", "kept", date(2026, 11, 1), date(2026, 11, 1), date(2026, 11, 30))
+    assert swept(house, first.embedder, hold) == (0, 0)
+    assert swept(house, first.embedder) == (1, 1)
+    assert texts(house) == {"What stays."}
+    assert [row["vector"] for row in table_rows(house.store, EMBEDDINGS)] == [TinyEmbedder.vector("What stays.").tolist()]
+    after = house.versions()
+    assert swept(house, first.embedder) == (0, 0) and house.versions() == after
+    house.write("goes.md", "What goes.")
+    assert house.work().embedded == 1, "what comes back is made again"
+
+
+def test_vectors_of_an_embedder_go_with_the_last_release_that_is_made_of_them(house: KnowledgeHouse) -> None:
+    house.write("a.md", PAGE)
+    old = house.work().embedder
+    kept = release(house, 1, house.chunks(), old)
+    house.model = "another"
+    new = house.work().embedder
+    assert swept(house, new) == (0, 0)
+    (kept / "manifest.json").write_text("{", encoding="utf-8")
+    assert "cannot be read" in sweep(house.store, new, (), date(2026, 11, 10)).why
+    shutil.rmtree(kept)
+    assert swept(house, new) == (0, 1)
+    assert {row["embedder"] for row in table_rows(house.store, EMBEDDINGS)} == {new}
+
+
+def test_a_sweep_that_is_killed_is_finished_by_the_next(house: KnowledgeHouse) -> None:
+    house.write("stays.md", "What stays.")
+    path = house.write("goes.md", "What goes.")
+    embedder = house.work().embedder
+    path.unlink()
+    house.work()
+    killed(house, "knowledge.swept", "sweep")
+    assert texts(house) == {"What stays.", "What goes."}
+    assert swept(house, embedder) == (1, 0)
+
+
+def test_retention_closes_no_day_of_a_knowledge_base_and_finds_no_cache_of_it(house: KnowledgeHouse) -> None:
+    house.write("a.md", PAGE)
+    house.now = "2026-01-10T03:00:00+00:00"
+    house.work()
+    policy = RetentionPolicy({"text": 3, "rows": 10, "aggregates": None}, landing_files=5)
+    kept = [contracts()[name].retention for name in (DOCUMENTS, CHUNKS, EMBEDDINGS)]
+    assert {policy.last_expired(class_, date(2026, 11, 10)) for class_ in kept} == {None}
+    assert not cache_folder(house.store.state).exists()
+    house.now = NOW
+    before = house.versions()
+    house.work()
+    assert house.versions() == before

@@ -1,0 +1,89 @@
+"""The sweep: words and vectors that nothing holds any more leave the tables.
+
+A chunk is held while its document is live, or while a release that is on disk has it: the live one, and those to which a
+rollback may lead. A vector is held while a held chunk has its text, and its embedder is in use. A legal hold that names
+nobody keeps its days whole. Rows are taken out of the tables' days; the files go with a later vacuum (docs/retention.md).
+retrieval.documents keeps what became of each document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.corpus import CHUNKS, DOCUMENTS, DOCUMENTS_NOW, EMBEDDINGS
+from pipelines.knowledge_desk import LOCK
+from resources.events import alone, remove_rows
+from resources.failpoints import failpoint
+from resources.index_store import IndexStore
+from resources.live_index import CHUNKS as RELEASED_CHUNKS
+from resources.live_index import MANIFEST, RELEASES
+from resources.retention import Hold
+from resources.store import Store
+from resources.warehouse import define_inputs
+
+_HELD = """
+    create or replace temp table held_chunks as
+    select c.chunk_id, c.text_digest
+    from retrieval.chunks as c
+    left join ({documents_now}) as n
+        on c.document_id = n.document_id and c.version = n.version and c.chunker = n.chunker and n.state = 'live'
+    where n.document_id is not null or c.chunk_id in (select chunk_id from released)
+"""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many rows went; `why` none did, where a release could not be read."""
+
+    chunks: int = 0
+    vectors: int = 0
+    why: str = ""
+
+    def __str__(self) -> str:
+        if self.why:
+            return f"nothing is swept: {self.why}"
+        return f"swept: {self.chunks:,} chunks and {self.vectors:,} vectors that nothing holds any more"
+
+
+def sweep(store: Store, embedder: str, holds: Iterable[Hold], today: date) -> Swept:
+    """Take out what is held no more; `embedder` is the fingerprint in use. Twice is once."""
+    with alone(store, LOCK):
+        try:
+            released, embedders = _released(IndexStore(store.state))
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            return Swept(why=f"a release cannot be read ({type(error).__name__}); `make index` says more of it")
+        now = store.contracts[DOCUMENTS_NOW].sql_path.read_text(encoding="utf-8")
+        keeping = [hold for hold in holds if not hold.names_somebody and hold.until >= today]
+        spared = {
+            name: {f.day for f in store.open(name).files() if f.day and any(hold.spans(f.day) for hold in keeping)}
+            for name in (CHUNKS, EMBEDDINGS)
+        }
+        with store.connection() as con:
+            define_inputs(con, {name: store.scan_all(name) for name in (DOCUMENTS, CHUNKS)})
+            con.register("released", pa.table({"chunk_id": released}))
+            con.register("used", pa.table({"embedder": pa.array(sorted({embedder, *embedders}), pa.string())}))
+            con.execute(_HELD.format(documents_now=now))
+            unheld = "(text_digest not in (select text_digest from held_chunks) or embedder not in (select * from used))"
+            vectors = remove_rows(store, con, EMBEDDINGS, unheld, spared[EMBEDDINGS])
+            failpoint("knowledge.swept")
+            chunks = remove_rows(store, con, CHUNKS, "chunk_id not in (select chunk_id from held_chunks)", spared[CHUNKS])
+            con.execute("drop table held_chunks")
+    return Swept(chunks, vectors)
+
+
+def _released(indexes: IndexStore) -> tuple[pa.Array, set[str]]:
+    """The chunks of all releases on disk, and the embedders of their vectors. Raises OSError, ValueError, KeyError and
+    pa.ArrowException where one cannot be read."""
+    chunks, embedders = [pa.array([], pa.string())], set()
+    for name in indexes.names():
+        for number in indexes.numbers(name):
+            folder = indexes.folder(name) / RELEASES / str(number)
+            chunks.append(pq.read_table(folder / RELEASED_CHUNKS, columns=["chunk_id"])["chunk_id"].combine_chunks())
+            embedders.add(str(json.loads((folder / MANIFEST).read_bytes())["embedder"]))
+    return pa.concat_arrays(chunks), embedders
