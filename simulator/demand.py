@@ -65,7 +65,7 @@ def draw_demand(
     }
     codes["attributes"][rng.random(count) < 0.1] = ABSENT
     codes["is_punctual"] = np.full(count, ABSENT, dtype=np.int64)
-    for set_later in ("consent", "release", "is_unguarded", "repeats", "attacker_turn", *VOICE):
+    for set_later in ("consent", "release", "is_unguarded", "repeats", "attacker_turn", "poisoned", *VOICE):
         codes[set_later] = np.full(count, ABSENT, dtype=np.int64)
     user = _draw_users(rng, tenant, requests_per_day)
     place_in_talk, talk_start = runs_of_equal(

@@ -25,6 +25,7 @@ from simulator.fragments import BLOCKED, FINISH_REASONS, OUTCOMES, RELEASES, pro
 from simulator.inventions import invent
 from simulator.languages import Language, languages
 from simulator.planted import KINDS, SECRETS, plant
+from simulator.poison import poisoned
 from simulator.tools import CALL_SHARE, draw_calls
 from simulator.voice import PLAIN, lengthened, styled
 from simulator.words import Label, Retrieved, ToolCall, Truth, Words
@@ -93,6 +94,8 @@ def say(chunk: Chunk, rng: np.random.Generator) -> None:
     words = draw_words(chunk)
     for row in np.flatnonzero(rng.random(count) < _PLANTED_FACT_SHARE).tolist():
         words[row] = _plant_fact(words[row], random.Random(int(chunk.ids["request"][row]) ^ 0xFAC7))
+    for row in np.flatnonzero(codes["poisoned"] >= 0).tolist():
+        words[row] = poisoned(words[row])
     chunk.words = words
     # What is planted has to arrive: its record is neither late nor sent in halves.
     codes["is_punctual"] = np.where([bool(w.planted) for w in words], 1, codes["is_punctual"])

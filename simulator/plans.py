@@ -11,7 +11,9 @@ from simulator.catalogue import FEATURE_CODES
 from simulator.drift_incidents import LanguageSwitch, LengthShift, NewPromptVersion, ProviderSwitch, TopicSurge
 from simulator.fragments import prompt_version
 from simulator.incidents import Incident, NewModel, PriceChange, TokenSpike
+from simulator.knowledge import POISONED_ON
 from simulator.quality_incidents import HallucinationRise
+from simulator.retrieval_incidents import PoisonedPage
 from simulator.seasons import Season
 from simulator.service_incidents import (
     DeployWindow,
@@ -132,6 +134,13 @@ def quality_plan(first_day: date, days: int, size: Size = "medium") -> tuple[Inc
     return tuple(rises)
 
 
+def retrieval_plan(first_day: date, days: int) -> tuple[Incident, ...]:
+    """A calm world whose searches find a poisoned page for two days, from the day on which it is in the knowledge base."""
+    since = _at(first_day, days * POISONED_ON // 14)
+    poisoned = PoisonedPage("tips-give-orders", since, since + timedelta(days=2), {"feature": "doc_search"}, 0.2)
+    return (*calm_plan(first_day, days), poisoned)
+
+
 PLANS: dict[str, Callable[[Size], Plan]] = {
     "default": lambda size: default_plan,
     "service": lambda size: partial(service_plan, size=size),
@@ -139,6 +148,7 @@ PLANS: dict[str, Callable[[Size], Plan]] = {
     "quality": lambda size: partial(quality_plan, size=size),
     "quiet": lambda size: quiet_plan,
     "calm": lambda size: calm_plan,
+    "retrieval": lambda size: retrieval_plan,
 }
 """Plans by the name that the command line knows; only those of service, drift and quality have sizes."""
 

@@ -25,6 +25,7 @@ from simulator.extras import draw_extras
 from simulator.feedback import FEEDBACK_FILE, Note, draw_feedback
 from simulator.files import LogFile, Spool, SpoolKey
 from simulator.incidents import SEED_EXAMPLES, Incident
+from simulator.knowledge import KnowledgeBase
 from simulator.known import Known
 from simulator.outcome import draw_outcome
 from simulator.plans import Plan, default_plan
@@ -150,9 +151,9 @@ def simulate(
     within `world_days`; both default to the days simulated. To add nights later, name the same world each time: the
     truth folder is then merged into. `incidents`: a plan of `plans.py` or incidents; None takes the default plan, an
     empty sequence plants none.
-    `texts` adds what was said, documents, tool calls and feedback. `others` names sources of `sources.py` that log their
-    share in formats of their own; they need texts. Files are written in `aside` (a hidden sibling of `out`), which has
-    to be on the same file system as `out`. Raises ValueError for arguments that do not fit each other.
+    `texts` adds what was said, documents, a knowledge base, tool calls and feedback. `others` names sources of `sources.py`
+    that log their share in formats of their own; they need texts. Files are written in `aside` (a hidden sibling of `out`),
+    which has to be on the same file system as `out`. Raises ValueError for arguments that do not fit each other.
     """
     begin = world_first_day or first_day
     horizon = world_days or (first_day - begin).days + days
@@ -179,7 +180,8 @@ def simulate(
     aside = aside or out.resolve().parent / f".{out.resolve().name}.writing"
     parameters = _parameters(world, source, plain)
     truths = [incident.as_truth() for incident in plan]
-    write_truth(truth, parameters, truths, {})
+    pages = KnowledgeBase(seed, begin, horizon) if texts else None
+    write_truth(truth, parameters, truths, {}, pages.as_truth() if pages else None)
     _write_seed_examples(truth, plan)
     if texts:
         write_documents(truth)
@@ -193,9 +195,12 @@ def simulate(
             for file, written in night.write(ledger, spool):
                 yield written
                 night.files.append(file | {"path": written.path.relative_to(out).as_posix()})
-            if texts:
+            told = night.as_truth(ledger, spool)
+            if pages:
                 night.known.write_answers(truth)
-            write_truth(truth, parameters, truths, {day.isoformat(): night.as_truth(ledger, spool)})
+                pages.write(truth, day)
+                told["knowledge"] = pages.changes(day)
+            write_truth(truth, parameters, truths, {day.isoformat(): told}, pages.as_truth() if pages else None)
     finally:
         spool.close()
         if aside.is_dir() and not any(aside.iterdir()):

@@ -142,9 +142,13 @@ def malformed(counts: Counter[str]) -> dict[str, int]:
 
 
 def write_truth(
-    folder: Path, parameters: dict[str, Any], incidents: list[dict[str, Any]], nights: dict[str, Any]
-) -> Path:
-    """Merge these nights (delivery day -> its truth) into `ground_truth.json` and sum up again."""
+    folder: Path, parameters: dict[str, Any], incidents: list[dict[str, Any]], nights: dict[str, Any],
+    knowledge: dict[str, Any] | None = None,
+) -> Path:  # fmt: skip
+    """Merge these nights (delivery day -> its truth) into `ground_truth.json` and sum up again.
+
+    `knowledge`: what is planted in the world's knowledge base, where it has one.
+    """
     path = folder / "ground_truth.json"
     earlier: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if earlier:
@@ -156,6 +160,7 @@ def write_truth(
         "incidents": [
             incident | {"requests_touched": _touched(deliveries, incident["name"])} for incident in incidents
         ],
+        **({"knowledge": knowledge} if knowledge else {}),
         "totals": _totals(deliveries),
         "records_on_their_way": next((n["records_on_their_way"] for n in reversed(deliveries.values())), 0),
         "days": _days(deliveries),
