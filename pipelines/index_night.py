@@ -7,6 +7,7 @@ was half made goes. Where a gate holds a release back the old one stays, less wh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ class IndexNight:
         if not self.corpus.num_rows:
             return Due(None, "all its documents are gone")
         version = corpus_version(self.corpus)
-        wanted = Wanted(self.corpus.num_rows, self._dimensions(), self.embedder.fingerprint, self._chunkers(), version)
+        wanted = Wanted(self.corpus.num_rows, self._dimensions, self.embedder.fingerprint, self._chunkers(), version)
         if self.live is None:
             return due(None, wanted)
         said = self.live.manifest
@@ -168,12 +169,13 @@ class IndexNight:
             return made_without_what_is_gone(self.live, self.corpus)
         if self.live is not None and plan.what == "churn":
             return made_from_parent(self.live, self.corpus, self._vectors, self.embedder.fingerprint)
-        kind = kind_for(self.corpus.num_rows, self._dimensions())
-        return made_from_nothing(kind, self._dimensions(), self.corpus, self._vectors, self.threads)
+        kind = kind_for(self.corpus.num_rows, self._dimensions)
+        return made_from_nothing(kind, self._dimensions, self.corpus, self._vectors, self.threads)
 
     def _chunkers(self) -> tuple[str, ...]:
         return tuple(sorted(self.corpus["chunker"].unique().to_pylist()))
 
+    @cached_property
     def _dimensions(self) -> int:
         return int(self._vectors(self.corpus.slice(0, 1)).shape[1])
 

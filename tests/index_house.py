@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 import yaml
 
-from assets.retrieval import index_rules
 from pipelines.clock import WallClock
 from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS
 from pipelines.index_desk import IndexDesk
@@ -146,12 +145,11 @@ def chunk_id(document: int, version: int = 1) -> str:
     return hashlib.sha256(f"d{document} v{version}".encode()).hexdigest()[:32]
 
 
-def passed(told: Connection, root: str, now: str, flat_below: int, failpoint: str | None) -> None:
+def passed(told: Connection, root: str, now: str, failpoint: str | None) -> None:
     """One pass of the desk; tells what became of it, unless it is killed on the way."""
     os.environ.pop("NOCTURNE_FAILPOINT", None)
     if failpoint:
         os.environ["NOCTURNE_FAILPOINT"] = failpoint
-    index_rules.FLAT_BELOW = flat_below
     try:
         told.send([str(done) for done in IndexHouse(Path(root), now).desk.work()])
     except Exception:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from house import CALENDAR_START, SOURCES, House, price, request
 
 from resources.capture import parse
+from resources.events import append
 from resources.landing import Landing, LandingReport
 from resources.references import replace_reference
 from resources.table_store import arrow_schema
@@ -23,7 +24,7 @@ DOCUMENT_MARK = "Copy 7 of zq-egret"
 EVERY_RULE = {
     "cost_spike", "prompt_loop", "growing_prompt", "canary_leak", "pii_in_output", "filter_bypass", "queue_backlog",
     "misrouting", "truncation", "tool_errors", "undeclared_tool", "unapproved_tool", "burn_rate.page_fast", "document_leak",
-    "abuse", "planted_instruction", "access_violation",
+    "abuse", "planted_instruction", "access_violation", "index_held_back",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def rules_house(root: Path) -> House:
     declare(house, "service.slos", [_promise()])
     declare(house, "retrieval.access_rules", [{"access_label": "l' --", "grant_number": 1, "tenants": "somebody else"}])
     declare(house, "retrieval.document_states", [_secret()])
+    append(house.store, "retrieval.index_releases", lambda _: [_held_back()])
     dear = {**_who("usual"), "uncached_input_tokens": 10**6}
     house.deliver("quiet.jsonl", [request(f"q{n}", f"2026-11-0{n}T10:00:00Z", **dear) for n in range(1, 8)])
     house.deliver("loud.jsonl", list(_loud()))
@@ -88,6 +90,17 @@ def _secret() -> dict[str, Any]:
         "document_id": "d' --", "index_name": "main", "corpus": "c", "version": "v1", "state": "live",
         "access_label": "l' --", "valid_from": datetime(2026, 11, 1, tzinfo=UTC),
         "valid_to": datetime(9999, 12, 31, tzinfo=UTC),
+    }  # fmt: skip
+
+
+def _held_back() -> dict[str, Any]:
+    """A release of an index that a gate did not let through."""
+    return {
+        "day": datetime.fromisoformat(DAY).date(), "recorded_at": datetime(2026, 11, 9, 3, tzinfo=UTC),
+        "index_name": "main' --", "release": 2, "state": "rejected", "reason": "it finds 91.0% of what is nearest",
+        "embedder": "e" * 32, "chunker": "sentences-1", "corpus_version": "c" * 32, "kind": "Flat", "operating_point": "{}",
+        "ntotal": 10, "tombstones": 0, "bytes": 100, "digest": "d" * 64, "build_seconds": 1.0, "index_recall": 0.91,
+        "index_recall_low": 0.9, "index_recall_high": 0.92, "parent": None, "what": "full", "device": "cpu",
     }  # fmt: skip
 
 

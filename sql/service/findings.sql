@@ -120,6 +120,25 @@ let_in as (
     group by v.feature, v.access_label
 ),
 
+-- A release that a kill cut short was made again, and one that a person accepted went live after all.
+held_back as (
+    select
+        r.index_name,
+        max(r.release) as release,
+        max_by(r.reason, r.release) as reason,
+        count(*) as n
+    from retrieval.index_releases as r
+    left join (
+        select index_name, max(release) as release
+        from retrieval.index_releases
+        where state = 'live' and what <> 'deletions'
+        group by index_name
+    ) as later
+        on later.index_name = r.index_name and later.release > r.release
+    where r.state = 'rejected' and r.reason not like 'it was cut short%' and later.index_name is null
+    group by r.index_name
+),
+
 shares as (
     select
         rule,
@@ -404,6 +423,31 @@ found as (
         || ' and ' || sql_equals('feature', feature) || ' and ' || sql_equals('access_label', access_label)
         || ' order by ts' as evidence
     from let_in
+    union all
+    select
+        'index_held_back' as rule,
+        'ticket' as severity,
+        'index ' || index_name || ': release ' || cast(release as string) || ' was held back, '
+        || 'the one before answers: ' || reason as title,
+        cast(null as string) as feature,
+        cast(null as string) as model,
+        cast(null as string) as prompt_version,
+        cast(null as string) as tenant,
+        cast(null as string) as api_key_token,
+        index_name as subject,
+        'data' as cause_class,
+        'retrieval' as component,
+        cast(cast($day as date) as timestamp with time zone) as first_seen,
+        cast(cast($day as date) as timestamp with time zone) + interval '1' day as last_seen,
+        n,
+        cast(n as double) as value,
+        cast(0 as double) as threshold,
+        'release' as unit,
+        'index-release' as runbook,
+        'select * from retrieval.index_releases where ' || sql_equals('day', cast(cast($day as date) as string))
+        || ' and ' || sql_equals('index_name', index_name) || ' and ' || sql_equals('state', 'rejected')
+        || ' order by release desc' as evidence
+    from held_back
 ),
 
 firing as (

@@ -48,7 +48,8 @@ def test_a_first_release_goes_live_and_a_quiet_night_leaves_it(coded: IndexHouse
     coded.at("2026-11-11T03:00:00")
     [again] = coded.desk.work()
     assert (again.state, again.why) == ("unchanged", "nothing changed")
-    assert {str(row["day"]) for row in coded.evaluations()} == {"2026-11-09", "2026-11-10"}, "what is live is measured nightly"
+    days = {str(row["day"]) for row in coded.evaluations()}
+    assert days == {"2026-11-09", "2026-11-10"}, "what is live is measured nightly"
 
 
 def test_what_changed_is_searched_the_same_night_and_what_was_deleted_is_gone(coded: IndexHouse) -> None:
@@ -61,7 +62,8 @@ def test_what_changed_is_searched_the_same_night_and_what_was_deleted_is_gone(co
     coded.relabel([7], "board")
     [done] = coded.desk.work()
     assert (done.state, done.release) == ("live", 2)
-    assert coded.steps()[3:] == [(1, "retired", "full"), *((2, state, "churn") for state in ("built", "gated", "live"))]
+    steps = [(2, state, "churn") for state in ("built", "gated", "live")]
+    assert coded.steps()[3:] == [(1, "retired", "full"), *steps]
     assert application.refresh() and application.version == "main@2"
     assert coded.answers([404]) == [["d404"]]
     found = {name for names in coded.answers(range(40, 60), k=10) for name in names}
