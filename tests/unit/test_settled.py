@@ -117,7 +117,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=moves)
 def test_whatever_happened_the_settled_days_need_no_look(
     story: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory

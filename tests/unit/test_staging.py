@@ -438,7 +438,7 @@ LINE = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(LINE, st.sampled_from([b"\n", b"\r\n"])), max_size=25), st.booleans(), st.booleans())
 def test_every_line_of_any_mix_is_accounted_for(
     stage: Stage, lines: list[tuple[tuple[str, bytes], bytes]], is_closed: bool, is_packed: bool
@@ -459,7 +459,7 @@ def test_every_line_of_any_mix_is_accounted_for(
     assert len(quarantined(staged)) == kinds.count("refused") + kinds.count("bad")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200).map(lambda b: b"ts,team\n" + b.replace(b"\x01", b'"').replace(b"\x02", b"\n")))
 def test_any_csv_bytes_keep_the_accounting(stage: Stage, content: bytes) -> None:
     staged = stage(content, "x.csv")  # the laws are asserted before the stage is returned
