@@ -9,13 +9,11 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
-from zlib import crc32
 
-import numpy as np
 import pytest
 import yaml
+from hashed_words import HashedWords
 from house import all_contracts, selected
-from numpy.typing import NDArray
 from retention_house import RetentionHouse
 
 from assets.checks import rules
@@ -43,22 +41,6 @@ BEGIN = datetime(RISE_DAY.year, RISE_DAY.month, RISE_DAY.day, tzinfo=UTC)
 RISE = HallucinationRise("made-up", BEGIN, BEGIN + timedelta(days=4), {"feature": "support_chat"}, 0.15)
 REQUESTS, LABELS = 300, 200
 Row = dict[str, Any]
-
-
-class HashedWords:
-    """Stands in for the model of the embedder, which takes a minute here: a vector counts words, each in a place of its own
-    hash. What the score compares besides (words, numbers, names) is what it is."""
-
-    fingerprint = "hashed-words"
-
-    def embed(self, texts: list[str], progress: Any = None) -> NDArray[np.float32]:
-        vectors = np.zeros((len(texts), 384), dtype=np.float32)
-        for row, text in enumerate(texts):
-            for word in text.lower().split():
-                vectors[row, crc32(word.encode()) % 384] += 1
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        made: NDArray[np.float32] = (vectors / np.maximum(lengths, 1)).astype(np.float32)
-        return made
 
 
 class RiseHouse(RetentionHouse):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,18 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from hashed_words import HashedWordsResource
 
 from pipelines.build import build_resources
 from pipelines.nightly import Night, NightRun
 from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.warehouse import open_published
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 from simulator.catalogue import TOKEN_COLUMNS
 from simulator.traffic import simulate
 
-FIRST_DAY, DAYS, REQUESTS_PER_DAY = date(2026, 10, 22), 4, 300
+LAST_DAY, REQUESTS_PER_DAY = date(2026, 10, 25), 300
 FORMATS = {
     "otel": "otlp", "litellm": "litellm", "langfuse": "langfuse", "openai_raw": "openai", "anthropic_raw": "anthropic",
     "partner": "canonical",
@@ -34,8 +36,9 @@ KINDS = ("request", "retrieval", "tool_call", "feedback")
 class Warehouse:
     """One warehouse below `root`, with seeds of its own, run as `make nightly` runs it."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, embedder: EmbedderResource):
         self.root = root
+        self.embedder = embedder
         self.seeds = root / "seeds"
         shutil.copytree(SEEDS, self.seeds)
         declared = yaml.safe_load((self.seeds / "sources.yml").read_text(encoding="utf-8"))["sources"]
@@ -52,6 +55,7 @@ class Warehouse:
             seeds_dir=str(self.seeds),
             durable=False,
         )
+        resources["embedder"] = self.embedder
         with dg.DagsterInstance.ephemeral() as instance:
             return NightRun(self.settings, lambda text: None, resources).run(instance)
 
@@ -63,12 +67,35 @@ class Warehouse:
             con.close()
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, dict[str, Any], Night]:
+@dataclass(frozen=True)
+class Sample:
+    """So many days of traffic, of which each holds all that is asked below."""
+
+    days: int
+    files_per_day: int
+    seed: int
+    embedder: EmbedderResource
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        Sample(days=2, files_per_day=1, seed=6, embedder=HashedWordsResource()),
+        pytest.param(Sample(days=4, files_per_day=2, seed=11, embedder=EmbedderResource()), marks=pytest.mark.proof),
+    ],
+    ids=lambda sample: f"{sample.days}-days",
+)
+def sample(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Warehouse, dict[str, Any], Night]:
     root = tmp_path_factory.mktemp("sample")
-    warehouse = Warehouse(root)
-    folders, days = (root / "landing", root / "truth"), (FIRST_DAY, DAYS, REQUESTS_PER_DAY)
-    for _ in simulate(*folders, *days, seed=11, files_per_day=2, texts=True, others=tuple(FORMATS)):
+    size: Sample = request.param
+    warehouse = Warehouse(root, size.embedder)
+    first_day = LAST_DAY - timedelta(days=size.days - 1)
+    for _ in simulate(
+        root / "landing", root / "truth", first_day, size.days, REQUESTS_PER_DAY, seed=size.seed,
+        files_per_day=size.files_per_day, texts=True, others=tuple(FORMATS),
+    ):  # fmt: skip
         pass
     truth = json.loads((root / "truth" / "ground_truth.json").read_text(encoding="utf-8"))
     return warehouse, truth, warehouse.night()
@@ -103,6 +130,7 @@ def test_every_line_is_accounted_for(sample: tuple[Warehouse, dict[str, Any], Ni
     names = ("lines", "blank_lines", "lines_refused", "records_quarantined", "records_landed", "records_ignored")
     files = [file for night in truth["deliveries"].values() for file in night["files"]]
     assert found == {file["path"]: [file[name] for name in names] for file in files}
+    assert truth["totals"]["lines_refused"] and truth["totals"]["records_quarantined"]
     (rows,) = warehouse.ask("select count(*) from logs.quarantine")
     assert rows[0] == truth["totals"]["lines_refused"] + truth["totals"]["records_quarantined"]
 
