@@ -89,6 +89,9 @@ cases: setup ## failures become evaluation cases: ARGS="accept 2026-11-10-3 --ki
 review: setup ## write the review of last week's failures, or of WEEK=2026-W46
 	@$(PY) -W ignore -m pipelines.review $(if $(WEEK),--week $(WEEK)) $(ARGS)
 
+index: setup ## read the knowledge base and release its indexes (seeds/knowledge.yml; ARGS="rollback main", "--accept main")
+	@$(PY) -W ignore -m pipelines.index $(ARGS)
+
 train-detector: setup ## train the detector of hallucinations on the labels so far (docs/quality.md)
 	@$(PY) -W ignore -m pipelines.train_detector
 
@@ -109,4 +112,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

@@ -18,6 +18,7 @@ from assets.tables import table_asset
 from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
 from pipelines.clock import WallClock
 from pipelines.detector_runs import detector_job, detector_schedule, detectors_asset
+from pipelines.index_runs import index_job, index_schedule, knowledge_asset, releases_asset
 from pipelines.jobs import jobs
 from pipelines.judge_runs import judge_job, judge_sensor, judgements_asset
 from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
@@ -57,7 +58,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             settle_seconds=settings.settle_seconds,
             fixed_now=settings.fixed_now,
         ),
-        "embedder": EmbedderResource(model=settings.embedder),
+        "embedder": EmbedderResource(
+            model=settings.embedder, dtype=settings.embedder_dtype, device=settings.embedder_device
+        ),
     }
 
 
@@ -84,6 +87,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             label_queue_asset(promised),
             judgements_asset(promised),
             cases_asset(promised),
+            knowledge_asset(promised),
+            releases_asset(promised),
         ],
         asset_checks=[validation],
         jobs=[
@@ -94,10 +99,18 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             judge_job(),
             detector_job(),
             review_job(),
+            index_job(),
             maintain,
             retain,
         ],
-        schedules=[nightly_schedule(), probe_schedule(), detector_schedule(), review_schedule(), maintenance_schedule()],
+        schedules=[
+            nightly_schedule(),
+            probe_schedule(),
+            index_schedule(),
+            detector_schedule(),
+            review_schedule(),
+            maintenance_schedule(),
+        ],
         sensors=[
             landing_sensor(),
             night_sensor(run_jobs),

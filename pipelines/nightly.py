@@ -33,9 +33,11 @@ from pipelines.alert_desk import AlertDesk
 from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs, build_resources
 from pipelines.clock import WallClock
+from pipelines.index_runs import INDEX
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
 from pipelines.judge_desk import JudgeDesk
 from pipelines.judge_runs import JUDGE
+from pipelines.knowledge_desk import KnowledgeDesk
 from pipelines.label_desk import LabelDesk
 from pipelines.label_inbox import LabelInbox
 from pipelines.label_runs import ASK, IMPORT, pending
@@ -44,14 +46,16 @@ from pipelines.probe_desk import ProbeDesk
 from pipelines.probe_runs import PROBE
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.settings import Settings, SettingsError
-from pipelines.summary import print_night
+from pipelines.summary import print_night, relative
 from resources import disk_trouble, terminal
-from resources.access_seed import ACCESS_FILE, AccessSeedError, load_access
+from resources.access_seed import AccessSeedError
 from resources.calendar import CalendarError
 from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
+from resources.golden_seed import GOLDEN_FILE, GoldenSeedError, load_golden
 from resources.judge_seed import JudgeSeedError
 from resources.keyring import KeyringError
+from resources.knowledge_seed import KnowledgeSeedError
 from resources.labelling_seed import LabellingSeedError
 from resources.landing_area import LandingError
 from resources.notify_seed import NotifyError
@@ -71,9 +75,9 @@ SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
-    AccessSeedError, CalendarError, CaptureError, ContractError, DeploymentError, JudgeSeedError, KeyringError,
-    LabellingSeedError, LandingError, NotifyError, PriceSeedError, ProbeSeedError, RedactionError, RetentionError,
-    ServiceSeedError, SettingsError, SourceError, TenantError,
+    AccessSeedError, CalendarError, CaptureError, ContractError, DeploymentError, GoldenSeedError, JudgeSeedError,
+    KeyringError, KnowledgeSeedError, LabellingSeedError, LandingError, NotifyError, PriceSeedError, ProbeSeedError,
+    RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -118,7 +122,8 @@ class NightRun:
         load_holds(self.warehouse.seeds / "legal_holds.yml")
         read_overrides(self.warehouse.seeds / "prices.yml")
         declared_tenants(self.warehouse.seeds / "tenants.yml")
-        load_access(self.warehouse.seeds / ACCESS_FILE)
+        load_golden(self.warehouse.seeds / GOLDEN_FILE)
+        self._knowledge().read_seed()
         ProbeDesk.of(self.warehouse, self.clock).read_seed()
         LabelDesk.of(self.warehouse, self.clock).read_seed()
         JudgeDesk.of(self.warehouse, self.clock).read_seed()
@@ -137,6 +142,7 @@ class NightRun:
         self._compute(instance, runs)
         self._ask_for_labels(instance, runs)
         self._judge(instance)
+        self._index(instance)
         self._publish(instance)
         self._alert(instance)
         manifest = self.warehouse.publisher().manifest()
@@ -214,6 +220,18 @@ class NightRun:
             self.say("asking the judge")
             self._execute(JUDGE, instance, {DIGEST_TAG: due.inputs})
             self.night.seconds["judge"] = time.perf_counter() - started
+
+    def _index(self, instance: dg.DagsterInstance) -> None:
+        """Bring the knowledge base and its indexes up to date, where there is one."""
+        started = time.perf_counter()
+        if not self._knowledge().is_off():
+            Runs(instance, INDEX).bury_the_dead()
+            self.say("reading the knowledge base")
+            self._execute(INDEX, instance, {})
+            self.night.seconds["index"] = time.perf_counter() - started
+
+    def _knowledge(self) -> KnowledgeDesk:
+        return KnowledgeDesk.of(self.warehouse, self.resources["embedder"], self.clock)
 
     def _compute(self, instance: dg.DagsterInstance, runs: Runs) -> None:
         started = time.perf_counter()
@@ -323,14 +341,7 @@ def make_sample(settings: Settings, say: Any = print) -> None:
         files_per_day=SAMPLE_FILES_PER_DAY, texts=True, others=[name for name in SAMPLE_SOURCES if name in declared],
     ):  # fmt: skip
         pass
-    say(f"  what was planted in it: {_relative(truth / 'ground_truth.json')}")
-
-
-def _relative(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    say(f"  what was planted in it: {relative(truth / 'ground_truth.json')}")
 
 
 def main(arguments: list[str] | None = None) -> int:

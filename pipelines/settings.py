@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 import dagster as dg
 
@@ -19,9 +20,11 @@ from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
 
 HOME_FOLDERS = (
-    "dagster", "data_docs", "embeddings", "keys", "labelling", "reviews", "sample", "spill", "staging", "validation",
+    "dagster", "data_docs", "embeddings", "indexes", "keys", "labelling", "reviews", "sample", "spill", "staging",
+    "validation",
 )  # fmt: skip
 """What lies in the home beside the landing folder; each is its owner's alone from the first moment."""
+Dtype = Literal["float32", "bfloat16"]
 REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
 
@@ -39,6 +42,7 @@ class Settings:
     `landing_url`. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals. NOCTURNE_RUN_HISTORY_DAYS: for how long
     Dagster's record of ended runs is kept (pipelines/run_history.py). NOCTURNE_EMBEDDER: the folder of another model for
     texts, or its id on the Hugging Face hub, in whose cache on this machine it then lies (docs/drift.md).
+    NOCTURNE_EMBEDDER_DTYPE: float32, or bfloat16, which counts as another model. NOCTURNE_EMBEDDER_DEVICE: cpu, or cuda.
     """
 
     home: Path
@@ -50,6 +54,8 @@ class Settings:
     landing_url: str | None = None
     run_history_days: int = 30
     embedder: str = ""
+    embedder_dtype: Dtype = "float32"
+    embedder_device: str = "cpu"
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -67,6 +73,8 @@ class Settings:
             landing_url=url if is_url else None,
             run_history_days=int(_checked("NOCTURNE_RUN_HISTORY_DAYS", _days, "a whole number of days, 1 or more") or 30),
             embedder=os.environ.get("NOCTURNE_EMBEDDER", ""),
+            embedder_dtype=_dtype(os.environ.get("NOCTURNE_EMBEDDER_DTYPE") or "float32"),
+            embedder_device=_checked("NOCTURNE_EMBEDDER_DEVICE", _device, "cpu, or cuda, or cuda:1 and so on") or "cpu",
         )
 
     @property
@@ -144,6 +152,17 @@ def _checked(name: str, check: Callable[[str], object], takes: str) -> str | Non
     except ValueError as error:
         raise SettingsError(f"{name}={text!r} cannot be used; it takes {takes}") from error
     return text
+
+
+def _dtype(text: str) -> Dtype:
+    if text not in get_args(Dtype):
+        raise SettingsError(f"NOCTURNE_EMBEDDER_DTYPE={text!r} cannot be used; it takes float32 or bfloat16")
+    return cast("Dtype", text)
+
+
+def _device(text: str) -> None:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise ValueError(text)
 
 
 def _days(text: str) -> None:

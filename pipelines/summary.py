@@ -66,7 +66,7 @@ where day between $since and $last and tenant not in (select tenant from logs.te
 def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) -> None:
     """A short table in the terminal."""
     console = Console(highlight=False, soft_wrap=True)
-    door = _relative(warehouse.publisher().door)
+    door = relative(warehouse.publisher().door)
     con = open_published(warehouse.publisher().door)
     try:
         table = Table(title=f"The last days in {door}", title_justify="left")
@@ -93,7 +93,7 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
     for doubt in night.doubts or ():
         console.print(f"[yellow]  DOUBTFUL[/yellow] {escape(terminal.lines(doubt))}")
     if night.doubts is not None:
-        docs = _relative(warehouse.publisher().store.state / "data_docs" / "index.html")
+        docs = relative(warehouse.publisher().store.state / "data_docs" / "index.html")
         verdict = "what it found stands above" if night.doubts else "all as the contracts promise"
         console.print(f"  Great Expectations looked at what readers see: {verdict}; {escape(docs)}")
     seconds = ", ".join(f"{name} {value:.1f} s" for name, value in night.seconds.items() if name != "whole")
@@ -178,7 +178,7 @@ def open_alerts(alerts: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _relative(path: Path) -> str:
+def relative(path: Path) -> str:
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
