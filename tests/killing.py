@@ -24,7 +24,8 @@ STAGES = {
     "publish": "publishing", "audit": "appending to the audit", "compact": "compaction", "vacuum": "vacuum",
     "retain": "retention and closing", "rotate": "change of key", "backup": "backup", "restore": "restore",
     "alert": "alerts", "probe": "golden prompts", "label": "labels", "judge": "judge",
-    "index": "index releases", "cases": "evaluation cases", "detector": "training of the detector", "knowledge": "knowledge base",
+    "index": "index releases", "cases": "evaluation cases", "detector": "training of the detector",
+    "knowledge": "knowledge base",
 }  # fmt: skip
 """What the first part of a failpoint's name stands for."""
 _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")
@@ -48,7 +49,8 @@ def named_failpoints(expansions: Mapping[str, list[str]]) -> list[str]:
 def forks() -> ForkServerContext:
     """A server that has imported tests/night_worker.py and opened nothing; processes are forked from it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([night_worker.__name__])
+    # A fork runs the parent's main file again; in a worker of pytest-xdist that is tests/conftest.py, which wants pytest.
+    context.set_forkserver_preload([night_worker.__name__, pytest.__name__])
     with pytest.MonkeyPatch.context() as patch:
         # It would not find the tests' modules, and says nothing of what it could not import.
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
