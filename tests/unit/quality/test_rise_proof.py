@@ -20,7 +20,7 @@ from assets.quality.rate_changes import DAYS
 from assets.service.intervals import clopper_pearson_low
 from resources.contracts import REPO
 
-SEED = int(os.environ.get("NOCTURNE_PROOF_SEED", "20261122"))
+SEED = int(os.environ.get("NOCTURNE_PROOF_SEED", "20270101"))
 WORLDS = int(os.environ.get("NOCTURNE_PROOF_WORLDS", "100"))
 RESULT = REPO / "docs" / "proofs" / "hallucination_rise.md"
 SIZES = {"large": 0.20, "medium": 0.12, "small": 0.08}
