@@ -68,8 +68,8 @@ def report_of(figures: list[dict[str, float]]) -> str:
             *rows,
             "",
             f"**{most['responses'] / least['responses']:.1f} x the responses: {most['cpu'] / least['cpu']:.2f} x CPU.**",
-            f"{most['responses']:,.0f} responses: {most['wall'] / 60:.1f} minutes (at most {MAX_MINUTES}), "
-            f"{most['peak_mb'] / 1000:.2f} GB (at most {MAX_GB}).",
+            f"{most['responses']:,.0f} responses: {most['cpu'] / 60:.1f} minutes of CPU in {most['wall'] / 60:.1f} minutes "
+            f"(at most {MAX_MINUTES} on two quiet cores), {most['peak_mb'] / 1000:.2f} GB (at most {MAX_GB}).",
             "",
         ]
     )
