@@ -14,6 +14,7 @@ from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
 from pipelines.detector_runs import TRAIN
+from pipelines.index_runs import INDEX
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.judge_runs import JUDGE
 from pipelines.label_runs import ASK, IMPORT
@@ -116,7 +117,7 @@ def test_sql_that_reads_what_its_contract_does_not_say_is_refused(tmp_path: Path
 
 def test_each_table_is_made_by_one_of_the_jobs_of_a_night(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
-    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE, IMPORT, ASK, JUDGE, TRAIN, REVIEW)
+    jobs = (LAND, COMPUTE, PUBLISH, ALERT, PROBE, IMPORT, ASK, JUDGE, TRAIN, REVIEW, INDEX)
     made = {name: repository.get_job(name).asset_layer.selected_asset_keys for name in jobs}
     assert set().union(*made.values()) == {asset_key(name) for name in ALL}
     assert sum(map(len, made.values())) == len(ALL)

@@ -1,0 +1,219 @@
+"""Files as documents: what each kind says, and what is refused with a reason and never with a crash."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resources import document_text
+from resources.document_reader import Corpus, Found, Unread
+from resources.document_text import Document, DocumentFault, of_html, of_markdown, of_pdf, of_text
+from resources.knowledge_seed import CorpusSeed, KnowledgeSeed
+
+
+def corpus(path: Path, **limits: int) -> Corpus:
+    return Corpus(CorpusSeed("help", path, "retrieval"), KnowledgeSeed(**limits))
+
+
+def said(found: Corpus) -> dict[str, str]:
+    """By name: the words of a document, or why there are none."""
+    told = {}
+    for item in found.documents():
+        try:
+            told[item.document_id] = item.reason if isinstance(item, Unread) else item.read().text
+        except DocumentFault as fault:
+            told[item.document_id] = str(fault)
+    return told
+
+
+def pdf(*pages: str, title: str | None = None) -> bytes:
+    """A PDF with a line of text on each page, as small as the format allows."""
+    count = len(pages)
+    kids = " ".join(f"{3 + 2 * n} 0 R" for n in range(count))
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Kids [{kids}] /Count {count} >>"]
+    font = "<< /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+    for number, words in enumerate(pages):
+        stream = f"BT /F 12 Tf 72 720 Td ({words}) Tj ET" if words else ""
+        place = "/Parent 2 0 R /MediaBox [0 0 612 792]"
+        objects.append(f"<< /Type /Page {place} /Resources {font} /Contents {4 + 2 * number} 0 R >>")
+        objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
+    objects.append(f"<< /Title ({title or ''}) >>")
+    content, places = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(content))
+        content += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    info = f"/Info {len(objects)} 0 R" if title else ""
+    content += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R {info} >>\n"
+    return (content + f"startxref\n{content.index('xref')}\n%%EOF\n").encode("latin-1")
+
+
+def test_markdown_says_what_its_front_matter_says() -> None:
+    front = "---\ntitle: Sending  back\naccess: public\nvalid_until: 2027-01-31\ntags: [a]\n---\n"
+    content = f"{front}# Returns\n\nText.\n".replace("\n", "\r\n")
+    assert of_markdown(content.encode()) == Document("# Returns\n\nText.\n", "Sending back", "public", date(2027, 1, 31))
+    assert of_markdown(b"\xef\xbb\xbf# Returns #\nText.\n---\nnot front matter\n---\n").title == "Returns"
+    assert of_text("Grüße".encode("utf-16")).text == "Grüße"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"---\ntitle: [\n---\nText", "its front matter is not YAML"),
+        (b"---\n- a\n---\nText", "its front matter is no mapping"),
+        (b"---\nvalid_until: soon\n---\nText", "its valid_until is no date such as"),
+        (b"---\nvalid_until: 2026-13-45\n---\nText", "its front matter is not YAML"),
+        (b"---\naccess: [a, b]\n---\nText", "its access is no text"),
+        (b"---\ntitle: x\n---\n \n", "it has no words"),
+        (b"caf\xe9", "its bytes are not UTF-8"),
+        (b"a\x00b", "it holds signs that are no text"),
+    ],
+)
+def test_what_cannot_be_read_says_why_and_holds_no_word_of_it(content: bytes, problem: str) -> None:
+    with pytest.raises(DocumentFault, match=problem):
+        of_markdown(content)
+
+
+def test_a_page_is_what_its_reader_sees() -> None:
+    page = """<!doctype html><html><head><title>Sending
+      back</title><meta name="access" content="public"><meta name="valid_until" content="2027-01-31">
+      <style>p { color: red }</style></head><body><nav>Home</nav><script>alert("x")</script>
+      <h1>Returns</h1><p>Send it back<br>within <b>30</b> days.</p><p style="display: none">Hidden words.</p>
+      <ul><li>One</li><li>Two</li></ul><table><tr><td>a</td><td>b</td></tr></table><div hidden>More</div></body>"""
+    found = of_html(page.encode())
+    assert (found.title, found.access, found.valid_until) == ("Sending back", "public", date(2027, 1, 31))
+    assert found.text == "Returns\n\nSend it back\nwithin 30 days.\n\nOne\n\nTwo\n\na b"
+    latin = '<meta charset="iso-8859-1"><p>café</p>'.encode("latin-1")
+    assert of_html(latin).text == "café"
+    with pytest.raises(DocumentFault, match="not UTF-8"):
+        of_html("<p>café</p>".encode("latin-1"))
+    with pytest.raises(DocumentFault, match="no words"):
+        of_html(b"<p hidden>secret</p>")
+    assert of_html(b"<div>" * 3_000 + b"deep").text == "deep"
+
+
+def test_a_pdf_is_read_by_a_process_that_can_be_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = of_pdf(pdf("Send it back.", "Within 30 days.", title="Returns"), 5)
+    assert (found.text, found.title) == ("Send it back.\n\nWithin 30 days.", "Returns")
+    for content, problem in [
+        (pdf("One", "Two"), "more than 1 pages"), (pdf(""), "without words, as of scanned"),
+        (b"%PDF-1.4 broken", "cannot be read"),
+    ]:  # fmt: skip
+        with pytest.raises(DocumentFault, match=problem):
+            of_pdf(content, 1)
+    monkeypatch.setattr(document_text, "PDF_SECONDS", 0.01)
+    with pytest.raises(DocumentFault, match="takes longer than"):
+        of_pdf(pdf("One"), 1)
+
+
+def test_no_link_is_followed_and_nothing_hidden_or_strange_is_read(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "docs", tmp_path / "secret.md"
+    outside.write_text("Not for anybody.", encoding="utf-8")
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.md").write_text("Words.", encoding="utf-8")
+    (folder / "out.md").symlink_to(outside)
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "in.md").symlink_to(folder / "deep" / "a.md")
+    (folder / "lost.md").symlink_to(folder / "nowhere.md")
+    (folder / ".hidden.md").write_text("Hidden.", encoding="utf-8")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config.txt").write_text("Hidden.", encoding="utf-8")
+    (folder / "photo.png").write_bytes(b"\x89PNG")
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "large.txt").write_bytes(b"x" * 1_000_001)
+    (Path(os.fsdecode(bytes(folder) + b"/caf\xe9.md"))).write_bytes(b"Words.")
+    found = corpus(folder, largest_bytes=1_000_000)
+    told = said(found)
+    (odd,) = [name for name, reason in told.items() if "not UTF-8" in reason or "no text in UTF-8" in reason]
+    assert odd.startswith("help/") and odd.isascii()
+    assert told == {
+        "help/deep/a.md": "Words.",
+        "help/out.md": "a link that leaves the folder", "help/up": "a link that leaves the folder",
+        "help/lost.md": "a link that leads nowhere", "help/pipe.txt": "no regular file",
+        "help/large.txt": "larger than 1 MB",
+        odd: "a file whose name is no text in UTF-8, or too long",
+    }  # fmt: skip
+    assert found.passed_over == 1
+    assert said(corpus(outside)) == {"help/secret.md": "Not for anybody."}, "a file can be a corpus of its own"
+
+
+def test_a_folder_that_cannot_be_listed_keeps_its_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir()
+    listed = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    (item,) = corpus(tmp_path).documents()
+    assert isinstance(item, Unread)
+    assert (item.reason, item.keeps) == ("a folder that cannot be listed (PermissionError)", "help/closed/")
+
+
+def test_each_row_of_a_table_is_a_document_and_a_bad_one_is_refused_alone(tmp_path: Path) -> None:
+    lines = [
+        b'{"id": "a", "text": "First.", "title": "A", "access": "public", "valid_until": "2027-01-31", "score": 3}',
+        b'{"id": 7, "text": "Second."}', b"", b'{"text": "Third."}', b"{", b"[1]", b'{"id": "b", "text": 5}',
+        b'{"id": ["x"], "text": "Sixth."}', b'{"id": "c", "text": "\\ud800"}', b'{"id": "d", "text": "\xff"}',
+        b'{"id": "e", "text": "' + b"x" * 100_000 + b'"}', b'{"id": "f", "text": "Last.", "valid_until": "2026-02-30"}',
+    ]  # fmt: skip
+    (tmp_path / "faq.jsonl").write_bytes(b"\n".join(lines))
+    assert said(corpus(tmp_path, largest_bytes=50_000)) == {
+        "a": "First.", "7": "Second.", "help/faq.jsonl#4": "Third.", "help/faq.jsonl#5": "a line that is no JSON in UTF-8",
+        "help/faq.jsonl#6": "a line that is no JSON object", "b": "its text is no text",
+        "help/faq.jsonl#8": "its id is neither a text nor a whole number",
+        "c": "it holds signs that are no text, as binary files do",
+        "help/faq.jsonl#10": "a line that is no JSON in UTF-8", "help/faq.jsonl#11": "larger than 0 MB",
+        "f": "its valid_until is no date such as 2026-11-02",
+    }  # fmt: skip
+
+
+def test_tables_of_other_kinds_say_the_same(tmp_path: Path) -> None:
+    row = {"id": "a", "text": "First.", "title": "A", "access": "public", "valid_until": date(2027, 1, 31)}
+    pq.write_table(pa.Table.from_pylist([row | {"updated_at": datetime(2026, 1, 1, tzinfo=UTC)}]), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("id,text,valid_until\nb,\"Second,\nwhole.\",2027-01-31\nc,,\n", encoding="utf-8")
+    (tmp_path / "c.csv").write_text("id,words\nc,Third.\n", encoding="utf-8")
+    (tmp_path / "d.parquet").write_bytes(b"PAR1 not really")
+    assert said(corpus(tmp_path)) == {
+        "a": "First.", "b": "Second,\nwhole.", "c": "it has no words",
+        "help/c.csv": "a table without a column `text`", "help/d.parquet": "a table that cannot be read (ArrowInvalid)",
+    }  # fmt: skip
+    (found,) = [item for item in corpus(tmp_path / "a.parquet").documents() if isinstance(item, Found)]
+    document = found.read()
+    assert (document.title, document.access, document.valid_until) == ("A", "public", date(2027, 1, 31))
+    assert document.updated_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_row_is_known_by_what_it_says_and_not_by_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "faq.jsonl"
+    path.write_text('{"id": "a", "text": "First.", "score": 1}\n', encoding="utf-8")
+    (before,) = corpus(tmp_path).documents()
+    path.write_text('{"id": "z", "text": "New."}\n{"score": 2, "text": "First.", "id": "a"}\n', encoding="utf-8")
+    _, after = corpus(tmp_path).documents()
+    assert before.digest == after.digest
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.one_of(
+        st.binary(max_size=300), st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
+        st.text(alphabet="-\n:{}[]\"'<>a1 /#", max_size=200).map(str.encode),
+    ),
+    suffix=st.sampled_from([".md", ".html", ".txt", ".jsonl", ".csv", ".parquet"]),
+)  # fmt: skip
+def test_whatever_a_file_holds_it_is_a_document_or_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
+    for path in tmp_path.iterdir():
+        path.unlink()
+    (tmp_path / f"any{suffix}").write_bytes(content)
+    for words in said(corpus(tmp_path)).values():
+        words.encode()
