@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from resources import embedder
 from resources.embedder import Embedder, EmbedderError
@@ -47,9 +49,27 @@ def test_who_multiplies_and_with_which_neighbours_moves_no_vector_by_more_than_r
     plain = Embedder()
     alone = np.concatenate([plain.embed([text]) for text in texts])
     assert np.abs(found - alone).max() < 1e-6
+    import torch
+
     kinds = {type(module).__name__ for module in quick._loaded.modules()}
     assert ("Linear" in kinds) != torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     assert "Linear" in {type(module).__name__ for module in plain._loaded.modules()}
+
+
+def test_threads_that_wait_for_each_other_do_not_spin() -> None:
+    """In a process of its own: who imports torch first decides."""
+    program = (
+        "import os; from resources.embedder import Embedder; Embedder().embed(['Where is my parcel?']); "
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "TRUE"}
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True, env=environment
+    )
+    assert ran.stdout.strip() == "PASSIVE"
+    if sys.platform == "linux":
+        assert "OMP_WAIT_POLICY = 'PASSIVE'" in ran.stderr  # as the library itself read it
 
 
 def test_a_text_that_is_in_the_cache_needs_no_model(cached: Embedder) -> None:
