@@ -29,9 +29,14 @@ _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re
 _HEADING = re.compile(r"^# +(\S.*?)[ #]*$", re.M)
 _UNSEEN = ("script", "style", "template", "noscript", "svg", "head", "nav")
 _BLOCKS = (
-    "address", "article", "aside", "blockquote", "dd", "div", "dl", "dt", "figcaption", "figure", "footer", "form", "h1",
-    "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre", "section", "table", "tr", "ul",
+    "address", "article", "aside", "blockquote", "div", "dl", "figcaption", "figure", "footer", "form", "h1",
+    "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "ol", "p", "pre", "section", "table", "ul",
 )  # fmt: skip
+_APART = {
+    **dict.fromkeys(_BLOCKS, ("\n\n", "\n\n")), **dict.fromkeys(("br", "dd", "dt", "li", "tr"), ("\n", "")),
+    **dict.fromkeys(("td", "th"), ("", "\t")),
+}  # fmt: skip
+"""What stands before and after the words of a tag."""
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 _LONGEST_TITLE = 300
@@ -85,14 +90,7 @@ def of_html(content: bytes) -> Document:
             page = BeautifulSoup(_decoded(content, declared), "html.parser")
         title = page.title.get_text() if page.title else None
         fields: dict[str, Any] = {str(tag.get("name")).lower(): tag.get("content") for tag in page.find_all("meta")}
-        for tag in page.find_all(_is_unseen):
-            tag.decompose()
-        for tag in page.find_all(["br", *_BLOCKS]):
-            tag.insert_before("\n" if tag.name in ("br", "li", "tr", "dt", "dd") else "\n\n")
-            tag.insert_after("\n" if tag.name != "br" else "")
-        for cell in page.find_all(["td", "th"]):
-            cell.insert_after("\t")
-        text = page.get_text()
+        text = _seen(page)
     except RecursionError:
         raise DocumentFault("its tags are nested too deeply") from None
     lines = (" ".join(line.split()) for line in text.split("\n"))
@@ -156,6 +154,24 @@ def _decoded(content: bytes, declared: str | None = None) -> str:
 def _first_heading(text: str) -> str | None:
     found = _HEADING.search(text)
     return found[1][:_LONGEST_TITLE] if found else None
+
+
+def _seen(page: Any) -> str:
+    """The words of a page in their order, with lines and cells apart; one walk, however deep the tags are nested."""
+    from bs4.element import NavigableString, Tag
+
+    found: list[str] = []
+    todo: list[Any] = [page]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Tag):
+            if not _is_unseen(node):
+                before, after = _APART.get(node.name, ("", ""))
+                found.append(before)
+                todo += [after, *reversed(node.contents)]
+        elif type(node) in (str, NavigableString):  # not comments, nor what else is no text of the page
+            found.append(node)
+    return "".join(found)
 
 
 def _is_unseen(tag: Any) -> bool:
