@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from assets.retrieval.chunkers import CHUNKERS
 from pipelines.corpus import CHUNKS, DOCUMENTS, DOCUMENTS_NOW, EMBEDDINGS, corpus_version, live_chunks
+from pipelines.index_queries import Embeds
 from pipelines.knowledge_reading import KnowledgeReader, Reading
 from pipelines.knowledge_vetting import Vetting
 from resources.clock import Clock
@@ -73,10 +74,10 @@ class Pass:
 class KnowledgeDesk:
     """The knowledge base of one warehouse."""
 
-    def __init__(self, store: Store, seeds: Path, embedder: Embedder, clock: Clock):
+    def __init__(self, store: Store, seeds: Path, embedder: Embeds, clock: Clock):
         self.store = store
         self.seeds = seeds
-        self.embedder = replace(embedder, cache=None)
+        self.embedder = replace(embedder, cache=None) if isinstance(embedder, Embedder) else embedder
         self.clock = clock
 
     @classmethod
