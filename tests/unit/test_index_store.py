@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
+import shutil
 import stat
+import sys
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from layers import imports
 from vectors import cloud
 
+from resources import live_index
+from resources.contracts import REPO
 from resources.faiss_index import FLAT, VectorIndex, build
 from resources.index_store import CHUNK_COLUMNS, Draft, IndexStore, IndexStoreError, refuse_to_mix
 from resources.live_index import IndexRefusedError, LiveIndex, Vectors
@@ -77,6 +85,30 @@ def test_what_one_may_not_receive_or_is_out_of_date_is_not_found(store: IndexSto
     assert {hit.access_label for row in hits for hit in row} == {"public"}
     assert {hit.valid_until for row in hits for hit in row} == {None, today}
     assert live(store).search(vectors[:1], labels=()) == [[]]
+
+
+def test_the_five_lines_of_the_page_run_on_a_copy_of_the_loader(
+    store: IndexStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (REPO / "docs" / "index-releases.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(lines.splitlines()) == 5
+    published(store, 1, draft(cloud(100), access_label=lambda n: "public"))
+    copied = Path(shutil.copy(Path(live_index.__file__), tmp_path))
+    roots = {name.split(".")[0] for name, _ in imports(ast.parse(copied.read_text(encoding="utf-8")))}
+    assert roots - sys.stdlib_module_names == {"numpy", "pyarrow", "cryptography", "faiss"}
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = SimpleNamespace(encode=lambda texts, normalize_embeddings: cloud(100)[7:8])
+    for stands_for, real in (
+        ("/srv/indexes/main", str(store.folder("main"))), ("9f3c…", store.public_key().hex()),
+        ("6c4d3d87cd9776cce3208166312537d6", EMBEDDER),
+    ):  # fmt: skip
+        assert stands_for in lines
+        lines = lines.replace(stands_for, real)
+    names: dict[str, Any] = {"model": model}
+    exec(lines, names)
+    names["index"].close()
+    assert capsys.readouterr().out.startswith("main@1 [('d3', 'c7', 1.0")
 
 
 def test_an_application_takes_a_new_release_while_it_answers(store: IndexStore) -> None:
