@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
     Raises SettingsError, also for a calendar that cannot be used: every command says it in a sentence.
     """
+    # Read when torch is first imported: a thread that waits for another must not spin, or a machine with other work, too,
+    # spends many times what vectors cost.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         nightly_hour_utc = calendar().nightly_hour_utc
     except CalendarError as error:

@@ -127,9 +127,6 @@ class Embedder:
     def _loaded(self) -> SentenceTransformer:
         if self.dtype == "bfloat16" and self.device == "cpu" and not _has_amx():
             raise EmbedderError("this processor has no AMX, without which bfloat16 is slower than float32; use float32")
-        # Read when torch is first imported: a thread that waits for another must not spin, or a machine that has other work,
-        # too, spends many times what the vectors cost.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging

@@ -59,8 +59,9 @@ def test_who_multiplies_and_with_which_neighbours_moves_no_vector_by_more_than_r
 def test_threads_that_wait_for_each_other_do_not_spin() -> None:
     """In a process of its own: who imports torch first decides."""
     program = (
-        "import os; from resources.embedder import Embedder; Embedder().embed(['Where is my parcel?']); "
-        "print(os.environ['OMP_WAIT_POLICY'])"
+        "import os; from pipelines.build import build_resources; from pipelines.settings import Settings; "
+        "from resources.embedder import Embedder; build_resources(Settings.from_environment()); "
+        "Embedder().embed(['Where is my parcel?']); print(os.environ['OMP_WAIT_POLICY'])"
     )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     environment |= {"OMP_DISPLAY_ENV": "TRUE"}
