@@ -15,12 +15,13 @@ from resources.store import Store
 from resources.warehouse_resource import WarehouseResource
 
 KNOWN = ("retrieval.access_rules", "retrieval.document_states")
+DOCUMENTS = "retrieval.documents"
 
 
 def known_tables(store: Store, seeds: Path) -> Mapping[str, pa.Table]:
     """The rows of the tables in KNOWN. Raises AccessSeedError."""
     with store.connection() as con:
-        documents = con.sql(f"select {', '.join(READS)} from ({store.scan_all('retrieval.documents')})").pl()
+        documents = con.sql(f"select {', '.join(READS)} from ({store.scan_all(DOCUMENTS)})").pl()
     return {
         "retrieval.access_rules": access_rows(load_access(seeds / ACCESS_FILE)),
         "retrieval.document_states": document_states(documents).to_arrow(),
@@ -30,7 +31,9 @@ def known_tables(store: Store, seeds: Path) -> Mapping[str, pa.Table]:
 def known_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     """retrieval.access_rules and document_states, replaced where they differ."""
 
-    @dg.multi_asset(name="retrieval__known", specs=[asset_spec(contracts[name], contracts) for name in KNOWN])
+    rules, states = (asset_spec(contracts[name], contracts) for name in KNOWN)
+
+    @dg.multi_asset(name="retrieval__known", specs=[rules, states.replace_attributes(deps=[asset_key(DOCUMENTS)])])
     def known(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         store = warehouse.store()
         for name, rows in known_tables(store, warehouse.seeds).items():

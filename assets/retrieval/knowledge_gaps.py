@@ -24,6 +24,8 @@ ALIKE = 0.65
 """Cosine from which questions are one: the mean over all pairs of a cluster, and that of an answered one with its middle."""
 FEWEST = 3
 """Questions with a sign that make a gap: two are a coincidence."""
+SURELY_UNANSWERED = 1 / 3
+"""Lower end of the interval of the share with a sign, of a gap: three of three are one, three of four not yet."""
 MOST = 2000
 """Questions of a feature that are compared with each other; of more, those that come first by the digest of their id."""
 SIGNS = ("empty", "weak", "declined", "made_up", "complained_of")
@@ -64,14 +66,15 @@ def _gaps(asked: pl.DataFrame, embed: Embed) -> Iterator[dict[str, Any]]:
     for number, inside in enumerate(clusters):
         own, good = missed[inside.tolist()], answered[np.flatnonzero(near == number).tolist()]
         both = np.concatenate([_weights(own), _weights(good)])
-        if 2 * _weights(own).sum() < both.sum():
+        in_vain = _share("unanswered_share", _weights(own), both)
+        if in_vain["unanswered_share"] < 0.5 or in_vain["unanswered_share_low"] < SURELY_UNANSWERED:
             continue
         cosines = vectors[inside] @ middles[number]
         nearest_first = own["request_id"].gather(np.lexsort((inside, -cosines.round(4))).tolist()).to_list()
         yield {
             "members": set(own["request_id"]), "request_id": nearest_first[0],
             "more_request_ids": ",".join(nearest_first[1:_SHOWN]) or None, "requests": float(both.sum()),
-            **_share("share", both, weights), **_share("unanswered_share", _weights(own), both),
+            **_share("share", both, weights), **in_vain,
             "n": own.height + good.height, "unanswered": own.height,
             **{sign: int(own[f"is_{sign}"].sum()) for sign in SIGNS}, "users": own["user_token"].drop_nulls().n_unique(),
             "nearest_document_id": _commonest(own["first_document_id"]), "similarity": float(cosines.mean()),

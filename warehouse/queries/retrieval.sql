@@ -58,3 +58,25 @@ from retrieval.search_rates
 where metric = 'not_judged_rate' and scope = 'tenant'
 order by day desc, value desc
 limit 20;
+
+-- How many documents of each corpus may be retrieved, how many are quarantined, and how many were deleted?
+select
+    corpus,
+    count(*) filter (where state = 'live') as live,
+    count(*) filter (where state = 'quarantined') as quarantined,
+    count(*) filter (where state = 'deleted') as deleted
+from retrieval.documents_now
+group by corpus
+order by corpus;
+
+-- Which documents are quarantined, since when and why, and what would be written into knowledge.yml to let one in after a look?
+select document_id, reason, since, owner, document_id || '@' || version as released_as
+from retrieval.documents_now
+where state = 'quarantined'
+order by since desc, document_id;
+
+-- Which live documents were to be believed until a day that has passed?
+select document_id, corpus, owner, valid_until, updated_at
+from retrieval.documents_now
+where state = 'live' and valid_until < (select max(day) from logs.requests)
+order by valid_until, document_id;

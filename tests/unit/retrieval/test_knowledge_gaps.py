@@ -57,9 +57,14 @@ def test_one_question_in_other_words_is_one_gap_named_by_requests() -> None:
 
 
 def test_a_question_that_most_people_get_answered_is_no_gap() -> None:
-    missed = [asked(f"r{n}", "boat", "complained_of") for n in range(3)]
-    assert gaps(*missed, *(asked(f"ok{n}", "boat") for n in range(3)))[0]["unanswered_share"] == 0.5
-    assert gaps(*missed, *(asked(f"ok{n}", "boat") for n in range(4))) == []
+    missed = [asked(f"r{n}", "boat", "complained_of") for n in range(20)]
+    assert gaps(*missed, *(asked(f"ok{n}", "boat") for n in range(20)))[0]["unanswered_share"] == 0.5
+    assert gaps(*missed, *(asked(f"ok{n}", "boat") for n in range(21))) == []
+
+
+def test_the_fewer_the_questions_the_surer_they_have_to_be() -> None:
+    assert len(gaps(*(asked(f"r{n}", "boat", "empty") for n in range(3)))) == 1
+    assert gaps(*(asked(f"r{n}", "boat", "empty") for n in range(3)), asked("ok", "boat")) == []
 
 
 def test_two_are_a_coincidence_and_a_day_without_signs_embeds_nothing() -> None:
