@@ -114,12 +114,12 @@ class Validator:
         suite.save()
         definition = self._context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
         run_id = RunIdentifier(run_name=self.run_name, run_time=self.now)
-        shown: Any = {
-            "result_format": "SUMMARY",
-            "unexpected_index_column_names": list(key),
-            "partial_unexpected_count": MAX_IDS,
-        }
+        shown: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": MAX_IDS}
         result = definition.run(result_format=shown, run_id=run_id)
+        if not result.success:
+            # Which rows they are takes a scan of the table for each column: asked where there are any.
+            shown["unexpected_index_column_names"] = list(key)
+            result = definition.run(result_format=shown, run_id=run_id)
         for found in result.results:
             # The pages show ids only of complete results, which hold every failing row: these are the first of them.
             found.result["unexpected_index_list"] = found.result.get("partial_unexpected_index_list")
@@ -128,8 +128,9 @@ class Validator:
         self._context.validation_results_store.set(page, result)
         parts = page.to_tuple()  # type: ignore[no-untyped-call]
         path = self.docs.joinpath("validations", *parts).with_name(f"{result.batch_id}.html")
-        for identifiers, written in (([suite_id], self._suite_page(table)), ([page], path)):
-            self._context.build_data_docs(resource_identifiers=identifiers, build_index=False)
+        pages: Any = [suite_id, page]
+        self._context.build_data_docs(resource_identifiers=pages, build_index=False)
+        for written in (self._suite_page(table), path):
             make_standalone(written)
         findings = sorted((_finding(found, expected, key) for found in result.results), key=lambda f: f[0])
         self._forget_old(table)
