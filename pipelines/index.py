@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> int:
     released = desk.work(accept=options.accept)
     for one in released:
         _say(str(one))
-    _say(str(sweep(warehouse.store(), done.embedder, warehouse.retention().holds, clock.now().date())))
+    _say(str(sweep(warehouse.store(), done.embedder, warehouse.retention().holds, clock.now())))
     wrong = [*done.reading.troubles, *troubles(released)]
     for sentence in wrong:
         print(f"index: {terminal.lines(sentence)}", file=sys.stderr)

@@ -68,7 +68,7 @@ def releases_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         warehouse.sign(context)
         store, model = warehouse.store(), embedder.open(warehouse.store())
         done = IndexDesk(store, warehouse.seeds, model, clock).work(context.log.info)
-        context.log.info(str(sweep(store, model.fingerprint, warehouse.retention().holds, clock.now().date())))
+        context.log.info(str(sweep(store, model.fingerprint, warehouse.retention().holds, clock.now())))
         for name in RELEASES:
             yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/row_count": _rows(store, name)})
         yield _checked(RELEASES[0], RELEASED, troubles(done))

@@ -9,15 +9,16 @@ retrieval.documents keeps what became of each document.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.corpus import CHUNKS, DOCUMENTS, DOCUMENTS_NOW, EMBEDDINGS
 from pipelines.knowledge_desk import LOCK
+from resources import audit
 from resources.events import alone, remove_rows
 from resources.failpoints import failpoint
 from resources.index_store import IndexStore
@@ -25,7 +26,7 @@ from resources.live_index import CHUNKS as RELEASED_CHUNKS
 from resources.live_index import MANIFEST, RELEASES
 from resources.retention import Hold
 from resources.store import Store
-from resources.warehouse import define_inputs
+from resources.warehouse import Connection, define_inputs
 
 _HELD = """
     create or replace temp table held_chunks as
@@ -35,6 +36,12 @@ _HELD = """
         on c.document_id = n.document_id and c.version = n.version and c.chunker = n.chunker and n.state = 'live'
     where n.document_id is not null or c.chunk_id in (select chunk_id from released)
 """
+_DOOMED = {
+    EMBEDDINGS: "(text_digest not in (select text_digest from held_chunks) or embedder not in (select embedder from used))",
+    CHUNKS: "chunk_id not in (select chunk_id from held_chunks)",
+}
+SWEPT = "knowledge_swept"
+"""Action in governance.audit."""
 
 
 @dataclass(frozen=True)
@@ -51,30 +58,40 @@ class Swept:
         return f"swept: {self.chunks:,} chunks and {self.vectors:,} vectors that nothing holds any more"
 
 
-def sweep(store: Store, embedder: str, holds: Iterable[Hold], today: date) -> Swept:
-    """Take out what is held no more; `embedder` is the fingerprint in use. Twice is once."""
+def sweep(store: Store, embedder: str, holds: Iterable[Hold], now: datetime) -> Swept:
+    """Take out what is held no more, and say so in the audit; `embedder` is the fingerprint in use. Twice is once."""
     with alone(store, LOCK):
         try:
             released, embedders = _released(IndexStore(store.state))
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             return Swept(why=f"a release cannot be read ({type(error).__name__}); `make index` says more of it")
-        now = store.contracts[DOCUMENTS_NOW].sql_path.read_text(encoding="utf-8")
-        keeping = [hold for hold in holds if not hold.names_somebody and hold.until >= today]
+        keeping = [hold for hold in holds if not hold.names_somebody and hold.until >= now.date()]
         spared = {
             name: {f.day for f in store.open(name).files() if f.day and any(hold.spans(f.day) for hold in keeping)}
             for name in (CHUNKS, EMBEDDINGS)
         }
         with store.connection() as con:
-            define_inputs(con, {name: store.scan_all(name) for name in (DOCUMENTS, CHUNKS)})
+            define_inputs(con, {name: store.scan_all(name) for name in (DOCUMENTS, CHUNKS, EMBEDDINGS)})
             con.register("released", pa.table({"chunk_id": released}))
             con.register("used", pa.table({"embedder": pa.array(sorted({embedder, *embedders}), pa.string())}))
-            con.execute(_HELD.format(documents_now=now))
-            unheld = "(text_digest not in (select text_digest from held_chunks) or embedder not in (select * from used))"
-            vectors = remove_rows(store, con, EMBEDDINGS, unheld, spared[EMBEDDINGS])
-            failpoint("knowledge.swept")
-            chunks = remove_rows(store, con, CHUNKS, "chunk_id not in (select chunk_id from held_chunks)", spared[CHUNKS])
+            con.execute(_HELD.format(documents_now=store.contracts[DOCUMENTS_NOW].sql_path.read_text(encoding="utf-8")))
+            due = {name: _count(con, name, _DOOMED[name], spared[name]) for name in _DOOMED}
+            if any(due.values()):
+                # Before they go: of rows that a kill left, the next sweep tells again.
+                told = {name.partition(".")[2]: count for name, count in due.items()}
+                audit.append(store, SWEPT, now.isoformat(), told, now)
+                failpoint("knowledge.sweep_recorded")
+                for name, doomed in _DOOMED.items():
+                    remove_rows(store, con, name, doomed, spared[name])
+                    failpoint("knowledge.swept")
             con.execute("drop table held_chunks")
-    return Swept(chunks, vectors)
+    return Swept(due[CHUNKS], due[EMBEDDINGS])
+
+
+def _count(con: Connection, name: str, doomed: str, spared: Collection[date]) -> int:
+    days = ", ".join(f"date '{day}'" for day in spared)
+    kept = f" and day not in ({days})" if days else ""
+    return int(con.execute(f"select count(*) from {name} where {doomed}{kept}").fetchall()[0][0])
 
 
 def _released(indexes: IndexStore) -> tuple[pa.Array, set[str]]:

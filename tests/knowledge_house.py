@@ -104,6 +104,6 @@ class KnowledgeHouse:
 if __name__ == "__main__":
     house = KnowledgeHouse(Path(sys.argv[1]))
     if sys.argv[2] == "sweep":
-        sweep(house.store, TinyEmbedder(house.model).fingerprint, (), house.desk().clock.now().date())
+        sweep(house.store, TinyEmbedder(house.model).fingerprint, (), house.desk().clock.now())
     else:
         house.work()

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import knowledge_house
@@ -21,8 +21,9 @@ from knowledge_house import EMBEDDED, NOW, KnowledgeHouse, TinyEmbedder
 
 from pipelines import knowledge_desk
 from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS, VectorsMissingError, live_chunks, vectors_of
-from pipelines.knowledge_sweep import sweep
+from pipelines.knowledge_sweep import SWEPT, sweep
 from pipelines.knowledge_vetting import Vetting
+from resources import audit
 from resources.contracts import contracts
 from resources.embedder import cache_folder
 from resources.events import table_rows
@@ -269,7 +270,7 @@ def texts(house: KnowledgeHouse) -> set[str]:
 
 
 def swept(house: KnowledgeHouse, embedder: str, *holds: Hold) -> tuple[int, int]:
-    done = sweep(house.store, embedder, holds, date(2026, 11, 10))
+    done = sweep(house.store, embedder, holds, datetime(2026, 11, 10, 3, len(audit.entries(house.store)), tzinfo=UTC))
     assert not done.why
     return done.chunks, done.vectors
 
@@ -292,6 +293,8 @@ def test_words_go_once_no_live_document_and_no_release_holds_them(house: Knowled
     hold = Hold("matter", "kept", date(2026, 11, 1), date(2026, 11, 1), date(2026, 11, 30))
     assert swept(house, first.embedder, hold) == (0, 0)
     assert swept(house, first.embedder) == (1, 1)
+    told = [json.loads(entry["details"]) for entry in audit.entries(house.store) if entry["action"] == SWEPT]
+    assert told == [{"chunks": 1, "embeddings": 0}, {"chunks": 1, "embeddings": 1}]
     assert texts(house) == {"What stays."}
     assert [row["vector"] for row in table_rows(house.store, EMBEDDINGS)] == [TinyEmbedder.vector("What stays.").tolist()]
     after = house.versions()
@@ -308,7 +311,7 @@ def test_vectors_of_an_embedder_go_with_the_last_release_that_is_made_of_them(ho
     new = house.work().embedder
     assert swept(house, new) == (0, 0)
     (kept / "manifest.json").write_text("{", encoding="utf-8")
-    assert "cannot be read" in sweep(house.store, new, (), date(2026, 11, 10)).why
+    assert "cannot be read" in sweep(house.store, new, (), datetime(2026, 11, 10, tzinfo=UTC)).why
     shutil.rmtree(kept)
     assert swept(house, new) == (0, 1)
     assert {row["embedder"] for row in table_rows(house.store, EMBEDDINGS)} == {new}
@@ -320,6 +323,7 @@ def test_a_sweep_that_is_killed_is_finished_by_the_next(house: KnowledgeHouse) -
     embedder = house.work().embedder
     path.unlink()
     house.work()
+    killed(house, "knowledge.sweep_recorded", "sweep")
     killed(house, "knowledge.swept", "sweep")
     assert texts(house) == {"What stays.", "What goes."}
     assert swept(house, embedder) == (1, 0)
