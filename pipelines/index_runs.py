@@ -1,4 +1,4 @@
-"""The knowledge base and its indexes as Dagster runs them: five assets in one job, `index`, and its schedule.
+"""The knowledge base and its indexes as Dagster runs them: one job, `index`, and its schedule.
 
 `make nightly` runs the same job once the day is computed. Offered to build.py: `knowledge_asset`, `releases_asset`,
 `index_job`, `index_schedule`.
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from assets.retrieval.assets import KNOWN
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
 from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS
@@ -80,7 +81,7 @@ def index_job() -> UnresolvedAssetJobDefinition:
     """One pass over the knowledge base and its indexes."""
     return dg.define_asset_job(
         INDEX,
-        selection=dg.AssetSelection.assets(*(asset_key(name) for name in (*KNOWLEDGE, *RELEASES))),
+        selection=dg.AssetSelection.assets(*(asset_key(name) for name in (*KNOWLEDGE, *KNOWN, *RELEASES))),
         description="Read the corpora of seeds/knowledge.yml, embed what is new, and release the indexes that are due",
     )
 

@@ -7,7 +7,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.cost.assets import PRICE_BOOK
 from assets.logs.assets import LEDGER
-from assets.retrieval.assets import KNOWN
 from assets.service.assets import DECLARED
 from assets.tables import asset_key
 from resources.audit import AUDIT
@@ -23,14 +22,14 @@ def jobs(
     validating what was published, which belongs to none of the others.
     """
     checks = dg.AssetSelection.checks(*published_checks.check_keys)
-    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, *KNOWN, "logs.tenants", "release.deployments"]
+    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants", "release.deployments"]
     derived = [c.name for c in contracts.values() if c.kind == "derived"]
     published = [c.name for c in contracts.values() if c.kind in ("projection", "view")] + [AUDIT]
     defined = [
         dg.define_asset_job(
             LAND,
             selection=_keys(landed) - checks,
-            description="Land every new file, and refresh prices, what the seeds declare and what is known of documents.",
+            description="Land every new file, and refresh prices and what the seeds declare.",
         ),
         dg.define_asset_job(
             COMPUTE,

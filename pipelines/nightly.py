@@ -142,7 +142,7 @@ class NightRun:
         self._compute(instance, runs)
         self._ask_for_labels(instance, runs)
         self._judge(instance)
-        self._index(instance)
+        self._index(instance, runs)
         self._publish(instance)
         self._alert(instance)
         manifest = self.warehouse.publisher().manifest()
@@ -221,14 +221,16 @@ class NightRun:
             self._execute(JUDGE, instance, {DIGEST_TAG: due.inputs})
             self.night.seconds["judge"] = time.perf_counter() - started
 
-    def _index(self, instance: dg.DagsterInstance) -> None:
-        """Bring the knowledge base and its indexes up to date, where there is one."""
+    def _index(self, instance: dg.DagsterInstance, runs: Runs) -> None:
+        """Bring the knowledge base and its indexes up to date, where there is one, and judge searches by what it is now
+        known to have been."""
         started = time.perf_counter()
         if not self._knowledge().is_off():
             Runs(instance, INDEX).bury_the_dead()
             self.say("reading the knowledge base")
             self._execute(INDEX, instance, {})
             self.night.seconds["index"] = time.perf_counter() - started
+            self._compute(instance, runs)
 
     def _knowledge(self) -> KnowledgeDesk:
         return KnowledgeDesk.of(self.warehouse, self.resources["embedder"], self.clock)

@@ -22,6 +22,7 @@ from resources.index_store import IndexStore
 from resources.knowledge_seed import KNOWLEDGE_FILE, KnowledgeSeedError
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
+STATES = "retrieval.document_states"
 PAGES = {
     "returns.md": "# Returns\n\nSend an order back within 30 days; we refund the price to your card.\n",
     "delivery.md": "# Delivery\n\nParcels arrive in two to four working days. Islands take a week.\n",
@@ -65,9 +66,15 @@ def test_a_night_makes_an_index_of_files_and_the_next_one_leaves_it_alone(
     with dg.DagsterInstance.ephemeral() as instance:
         night = NightRun(settings_of(house), said.append, resources)
         only_the_index(night, monkeypatch)
+        known: list[int] = []
+        count = "select count(*) from ({})"
+        monkeypatch.setattr(
+            night, "_compute", lambda *_: known.append(house.store.rows(count.format(house.store.scan_all(STATES)))[0][0])
+        )
         night.read_seeds()
         first = night.run(instance)
         assert (first.failures, said) == ([], ["reading the knowledge base"])
+        assert known == [0, 15], "days are computed again once what a reading found is known"
         assert first.seconds["index"] > 0
 
         embedder = Embedder()
