@@ -93,7 +93,22 @@ searches as (
         case
             when f.best_score is not null then cast(least(greatest(f.best_score, -1e9), 1e9) as decimal(28, 9))
         end as bounded_score,
-        f.*
+        f.documents,
+        f.documents_said,
+        f.cited,
+        f.documents_measured,
+        f.characters,
+        f.uncited_characters,
+        f.documents_looked_up,
+        f.known,
+        f.stale,
+        f.deleted,
+        f.quarantined,
+        f.expired,
+        f.outdated,
+        f.allowed,
+        f.forbidden,
+        f.not_judged
     from seen as s
     left join found as f
         on s.request_id = f.request_id
