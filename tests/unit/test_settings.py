@@ -15,7 +15,10 @@ from pipelines.settings import REPO, Settings, SettingsError
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("NOCTURNE_NOW", "yesterday"), ("NOCTURNE_SETTLE_SECONDS", "abc"), ("NOCTURNE_MEMORY_LIMIT", "lots")],
+    [
+        ("NOCTURNE_NOW", "yesterday"), ("NOCTURNE_SETTLE_SECONDS", "abc"), ("NOCTURNE_MEMORY_LIMIT", "lots"),
+        ("NOCTURNE_EMBEDDER_DTYPE", "bf16"), ("NOCTURNE_EMBEDDER_DEVICE", "gpu"),
+    ],  # fmt: skip
 )
 def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -32,6 +35,17 @@ def test_folders_are_below_the_checkout_or_absolute(monkeypatch: pytest.MonkeyPa
     settings = Settings.from_environment()
     assert (settings.home, settings.data) == (REPO / "elsewhere", tmp_path)
     assert settings.landing == REPO / "elsewhere" / "landing"
+
+
+def test_a_number_format_or_device_of_the_embedder_is_taken_only_where_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NOCTURNE_EMBEDDER_DTYPE", "NOCTURNE_EMBEDDER_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+    embedder = build_resources(Settings.from_environment())["embedder"]
+    assert (embedder.dtype, embedder.device) == ("float32", "cpu")
+    monkeypatch.setenv("NOCTURNE_EMBEDDER_DTYPE", "bfloat16")
+    monkeypatch.setenv("NOCTURNE_EMBEDDER_DEVICE", "cuda:1")
+    embedder = build_resources(Settings.from_environment())["embedder"]
+    assert (embedder.dtype, embedder.device) == ("bfloat16", "cuda:1")
 
 
 @dataclass(frozen=True)
