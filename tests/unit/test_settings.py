@@ -18,7 +18,7 @@ from pipelines.settings import REPO, Settings, SettingsError
     [
         ("NOCTURNE_NOW", "yesterday"), ("NOCTURNE_SETTLE_SECONDS", "abc"), ("NOCTURNE_MEMORY_LIMIT", "lots"),
         ("NOCTURNE_EMBEDDER_DTYPE", "bf16"), ("NOCTURNE_EMBEDDER_DEVICE", "gpu"),
-    ],  # fmt: skip
+    ],
 )
 def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
