@@ -31,7 +31,7 @@ SHARD_ROWS = 2_000_000
 """Rows of a shard: 3 GB of 384 dimensions."""
 _POINTS_PER_LIST = 256
 _PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 8192)
-_K_FACTORS = (1, 2, 4, 8, 16, 32)
+_K_FACTORS = (1, 2, 4, 8, 16, 24, 32, 64)
 _SAME = 1e-6
 """Scores that differ by less are of equal chunks."""
 Read = Callable[[Ids], Vectors]
@@ -44,10 +44,12 @@ class DimensionError(ValueError):
 
 @dataclass(frozen=True)
 class Tuned:
-    """An operating point, and the share of exact results that it finds on the queries it was tuned with."""
+    """An operating point, the share of exact results that it finds on the queries it was tuned with, and the CPU seconds
+    that they took."""
 
     point: Point
     recall: float
+    cost_s: float = field(default=0.0, compare=False)
 
 
 @dataclass
@@ -182,38 +184,30 @@ def tune(index: VectorIndex, queries: Vectors, truth: Vectors, target: float) ->
     k = truth.shape[1]
 
     def tried(point: Point) -> Tuned:
-        return Tuned(point, float(recalls(index.search(queries, k, point)[0], truth).mean()))
+        began = process_time()  # CPU seconds, which other work on the machine leaves alone.
+        scores, _ = index.search(queries, k, point)
+        return Tuned(point, float(recalls(scores, truth).mean()), process_time() - began)
 
     if index.kind == FLAT:
         return tried(Point())
     lists = max(nlist(shard) for shard in index.shards)
     ladder = [probes for probes in _PROBES if probes < lists] + [lists]
-    good = []
-    for k_factor in _K_FACTORS:
-        low, high = 0, len(ladder)
-        while low < high:  # More lists never find less.
-            middle = (low + high) // 2
-            if tried(Point(ladder[middle], k_factor)).recall >= target:
-                high = middle
-            else:
-                low = middle + 1
-        if low < len(ladder):
-            good.append(tried(Point(ladder[low], k_factor)))
-            if low == 0:
-                break  # Comparing more can only cost more.
-    if not good:
-        return tried(Point(lists, _K_FACTORS[-1]))
-    return min(good, key=lambda one: _cost_s(lambda: index.search(queries, k, one.point)))
-
-
-def _cost_s(search: Callable[[], Any]) -> float:
-    """CPU seconds, which a busy machine leaves alone; the best of three."""
-    costs = []
-    for _ in range(3):
-        began = process_time()
-        search()
-        costs.append(process_time() - began)
-    return min(costs)
+    # More lists and more candidates never find less: the fewest lists for most candidates, then ever fewer candidates and as
+    # many more lists as those take, until lists cost more than candidates ever could.
+    low, high = 0, len(ladder) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if tried(Point(ladder[middle], _K_FACTORS[-1])).recall >= target else (middle + 1, high)
+    good, fewest = list[Tuned](), ladder[low]
+    for k_factor in reversed(_K_FACTORS):
+        one = tried(Point(ladder[low], k_factor))
+        while one.recall < target and low + 1 < len(ladder) and ladder[low + 1] <= 4 * fewest:
+            low += 1
+            one = tried(Point(ladder[low], k_factor))
+        if one.recall < target:
+            return min(good, key=lambda each: each.cost_s) if good else one
+        good.append(one)
+    return min(good, key=lambda each: each.cost_s)
 
 
 def write(shard: Shard, path: Path) -> dict[str, Any]:
