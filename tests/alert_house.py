@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from core import core_contracts
+from core import COST, core_contracts
 from house import House, all_contracts, request
 
 from pipelines.alert_desk import ALERTS, DEPLOYMENTS, LOG, AlertDesk
@@ -27,12 +27,13 @@ SERVICE = (
 
 
 def alert_contracts() -> dict[str, Contract]:
-    """The core tables, those of alerts, and findings that are made of failed requests (tests/alert_findings.sql)."""
+    """The core tables without money, those of alerts, and findings made of failed requests (tests/alert_findings.sql)."""
     known = all_contracts()
+    core = {name: contract for name, contract in core_contracts().items() if name not in (*COST, "logs.request_days")}
     findings = replace(
         known["service.findings"], reads={"logs.requests": (0, 0)}, sql_file=Path(__file__).with_name("alert_findings.sql")
     )
-    return {**core_contracts(), "service.findings": findings, **{name: known[name] for name in SERVICE}}
+    return {**core, "service.findings": findings, **{name: known[name] for name in SERVICE}}
 
 
 class AlertHouse(House):

@@ -6,7 +6,7 @@ The loop over tables and days is the one of assets/tables.py; tests/defs and tes
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -203,10 +203,10 @@ def _shipped_prices() -> tuple[Any, Any]:
     return price_tables()
 
 
-def selected(*names: str) -> dict[str, Contract]:
+def selected(*names: str, empty: Collection[str] = ()) -> dict[str, Contract]:
     """The contracts of these tables, of all that they are made from, and of what landing and publishing write: a night
-    does not pay for tables that a test does not ask."""
-    every = all_contracts()
+    does not pay for tables that a test does not ask. Those of `empty` are there, and nothing is put into them."""
+    every = {name: replace(c, kind="event", reads={}) if name in empty else c for name, c in all_contracts().items()}
     wanted = {name for name, c in every.items() if c.kind in ("ledger", "event", "reference", "projection")}
     waiting = [*names, *wanted]
     while waiting:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from house import CALENDAR_START, SOURCES, House, price, request
+from house import CALENDAR_START, SOURCES, House, all_contracts, price, request, selected
 
 from resources.capture import parse
+from resources.contracts import REPO, Contract
 from resources.events import append
 from resources.landing import Landing, LandingReport
 from resources.references import replace_reference
@@ -38,7 +39,7 @@ class TalkingHouse(House):
 
 def rules_house(root: Path) -> House:
     """One night over a week that is quiet and a day on which everything goes wrong, for a feature of a hostile name."""
-    house = TalkingHouse(root)
+    house = TalkingHouse(root, contracts_=_asked())
     house.set_prices([price("large", 2.0)])
     declare(house, "service.features", [_feature(HOSTILE), _feature(CALM)])
     pay = {"feature": HOSTILE, "tool_name": "pay", "side_effect": "irreversible", "needs_approval": True}
@@ -54,6 +55,15 @@ def rules_house(root: Path) -> House:
     house.deliver("loud.jsonl", list(_loud()))
     house.night()
     return house
+
+
+def _asked() -> dict[str, Contract]:
+    """What findings are made of and runbooks ask. What is told of drift and of rates needs weeks: it is empty."""
+    runbooks = "".join(page.read_text(encoding="utf-8") for page in (REPO / "docs" / "runbooks").glob("*.md"))
+    every = all_contracts()
+    of_drift = [name for name, contract in every.items() if contract.question == "drift" and contract.kind == "derived"]
+    named = [name for name in every if name in runbooks]
+    return selected("service.findings", *named, empty=[*of_drift, "quality.rates", "quality.rate_changes"])
 
 
 def declare(house: House, table: str, rows: list[dict[str, Any]]) -> None:

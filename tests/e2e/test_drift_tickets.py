@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -48,13 +47,12 @@ def traffic(day: date, chance: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def with_quiet_rules() -> dict[str, Contract]:
-    """What tickets are made from and end in; the tables of the other rules are there, and empty."""
+    """What tickets are made from and end in; the tables of the other rules, of words and of costs are there, and empty."""
     every = all_contracts()
-    reads = every["service.findings"].reads
-    others = {name for name in reads if not name.startswith("drift.") and every[name].is_partitioned}
-    made = selected("drift.changes", "drift.provider_tests", "drift.config_drift")
-    made |= {name: replace(every[name], kind="event", reads={}) for name in others}
-    return {name: made.get(name, every[name]) for name in every if name in made or name in OF_CHANGES}
+    findings = every["service.findings"].reads
+    others = [name for name in findings if not name.startswith("drift.") and every[name].is_partitioned]
+    unasked = (*others, "drift.text_topics", "drift.text_profiles", "cost.request_costs")
+    return selected("drift.changes", "drift.provider_tests", "drift.config_drift", *OF_CHANGES, empty=unasked)
 
 
 def all_but(house: House, *names: str) -> House:
@@ -69,9 +67,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     now = datetime.combine(LAST + timedelta(days=1), time(3), UTC)
     house = House(tmp_path_factory.mktemp("tickets"), now, with_quiet_rules())
     chance = random.Random(3)
-    for offset in range(QUIET_DAYS + CHANGED_DAYS):
-        day = FIRST + timedelta(days=offset)
-        house.deliver(f"{day}.jsonl", list(traffic(day, chance)))
+    days = [FIRST + timedelta(days=offset) for offset in range(QUIET_DAYS + CHANGED_DAYS)]
+    house.deliver("all.jsonl", [row for day in days for row in traffic(day, chance)])
     all_but(house, "drift.changes", *OF_CHANGES).night()
     return house
 
