@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -174,7 +174,7 @@ class KnowledgeReader:
             updated_at = updated_at or one.item.updated_at
         valid_until = document.valid_until if document else None
         if valid_until is None and one.corpus.valid_days and updated_at:
-            valid_until = (updated_at + timedelta(days=one.corpus.valid_days)).date()
+            valid_until = _after(updated_at.date(), one.corpus.valid_days)
         hidden = _hidden(one.corpus, one.document_id)
         self._seen.add(one.document_id if is_named else hidden)
         if not is_named:
@@ -245,6 +245,10 @@ def _newest(store: Store) -> list[Row]:
     names = [column.name for column in store.contracts[DOCUMENTS].columns]
     newest = _NEWEST.format(documents=store.scan_all(DOCUMENTS))
     return [dict(zip(names, row, strict=True)) for row in store.rows(f"select {', '.join(names)} from ({newest})")]
+
+
+def _after(day: date, days: int) -> date:
+    return day + timedelta(days=min(days, (date.max - day).days))
 
 
 def _settings(corpus: CorpusSeed) -> str:

@@ -68,21 +68,21 @@ class Corpus:
         """All that is there, in order of name."""
         return self._of_folder(self._path) if self._path.is_dir() else self._of_file(self._path)
 
-    def _of_folder(self, folder: Path) -> Iterator[Found | Unread]:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError as error:
-            reason = f"a folder that cannot be listed ({type(error).__name__})"
-            yield self._unread(folder, "", reason, keeps=f"{self._uri(folder)}/")
-            return
-        for entry in entries:
-            path = folder / entry.name
-            if entry.name.startswith("."):
-                continue
-            if entry.is_symlink():
+    def _of_folder(self, top: Path) -> Iterator[Found | Unread]:
+        """What lies in a folder and below, however deep: in order of name, without recursion."""
+        waiting = [top]
+        while waiting:
+            path = waiting.pop()
+            if path != top and path.is_symlink():
                 yield from self._of_link(path)
-            elif entry.is_dir():
-                yield from self._of_folder(path)
+            elif path.is_dir():
+                try:
+                    names = sorted((entry.name for entry in os.scandir(path)), reverse=True)
+                except OSError as error:
+                    reason = f"a folder that cannot be listed ({type(error).__name__})"
+                    yield self._unread(path, "", reason, keeps=f"{self._uri(path)}/")
+                    continue
+                waiting += [path / name for name in names if not name.startswith(".")]
             else:
                 yield from self._of_file(path)
 

@@ -160,6 +160,19 @@ def test_a_folder_that_cannot_be_listed_keeps_its_documents(tmp_path: Path, monk
     assert (item.reason, item.keeps) == ("a folder that cannot be listed (PermissionError)", "help/closed/")
 
 
+def test_folders_in_folders_are_walked_however_deep(tmp_path: Path) -> None:
+    path = tmp_path
+    for _ in range(1_200):
+        path = path / "d"
+        path.mkdir()
+    (path / "a.md").write_text("Deep.", encoding="utf-8")
+    assert list(said(corpus(tmp_path)).values()) == ["a file whose name is no text in UTF-8, or too long"]
+    (path / "a.md").unlink()
+    while path != tmp_path:  # Python's own removal of a tree is a recursion.
+        path.rmdir()
+        path = path.parent
+
+
 def test_each_row_of_a_table_is_a_document_and_a_bad_one_is_refused_alone(tmp_path: Path) -> None:
     lines = [
         b'{"id": "a", "text": "First.", "title": "A", "access": "public", "valid_until": "2027-01-31", "score": 3}',
