@@ -19,10 +19,10 @@ from time import perf_counter, process_time
 import numpy as np
 import pyarrow as pa
 
-from assets.retrieval.index_gate import TARGET
+from assets.retrieval.index_gate import TUNED_TO
 from assets.retrieval.index_rules import kind_for
 from assets.retrieval.ranking import estimate
-from benchmarks.retrieval_sets import LANGUAGES, upsampled, vaswani, vectors, xquad
+from benchmarks.retrieval_sets import upsampled, vaswani, vectors, xquad
 from resources.embedder import Embedder
 from resources.faiss_index import Tuned, VectorIndex, build, exact, recalls, tune
 from resources.index_store import CHUNK_COLUMNS, Draft, IndexStore
@@ -30,9 +30,11 @@ from resources.live_index import Vectors
 
 RESULTS = Path(__file__).parent / "results" / "index.md"
 THREADS, K, QUERIES = 2, 10, 1_000
+LANGUAGES = ("en", "de")
 SIZE, CHANGED = 100_000, 0.01
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 REPEATS = 5
+SINGLES = 200
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,21 @@ def cost(work: Callable[[], object], repeats: int = 1) -> Cost:
     return min(found, key=lambda one: one.cpu_s)
 
 
-def sealed(store: IndexStore, number: int, index: VectorIndex, tuned: Tuned, names: list[str]) -> None:
+def sealed(store: IndexStore, number: int, index: VectorIndex, tuned: Tuned, chunks: pa.Table) -> None:
     """Make a release, and publish it: what a night does besides FAISS's work."""
+    point = {"nprobe": tuned.point.nprobe, "k_factor": tuned.point.k_factor}
+    store.make("main", number, Draft(index, chunks, {"embedder": "e" * 32, "operating_point": point}))
+    store.publish("main", number)
+
+
+def chunks_of(index: VectorIndex) -> pa.Table:
+    """Made-up chunks, two a document."""
     ids = index.ids
     columns = {
-        "id": ids, "chunk_id": [names[id_] for id_ in ids], "document_id": [names[id_] for id_ in ids],
-        "version": ["v"] * len(ids), "access_label": ["internal"] * len(ids), "valid_until": [None] * len(ids),
+        "id": ids, "chunk_id": [f"{id_:032x}" for id_ in ids], "document_id": [f"docs/{id_ // 2}.md" for id_ in ids],
+        "version": ["v" * 16] * len(ids), "access_label": ["internal"] * len(ids), "valid_until": [None] * len(ids),
     }  # fmt: skip
-    point = {"nprobe": tuned.point.nprobe, "k_factor": tuned.point.k_factor}
-    draft = Draft(index, pa.table(columns, schema=CHUNK_COLUMNS), {"embedder": "e" * 32, "operating_point": point})
-    store.make("main", number, draft)
-    store.publish("main", number)
+    return pa.table(columns, schema=CHUNK_COLUMNS)
 
 
 def bare(data: Vectors, kind: str, path: Path) -> Cost:
@@ -85,22 +91,32 @@ def bare(data: Vectors, kind: str, path: Path) -> Cost:
 
 
 def of_a_size(data: Vectors, asked: Vectors, folder: Path) -> tuple[list[str], dict[str, float]]:
-    """The first page's figures: search, build, change."""
+    """The first tables' figures: search, build, change."""
+    import faiss
+
     kind = kind_for(len(data), data.shape[1])
-    names = [f"{n:032x}" for n in range(2 * len(data))]
-    store, made = IndexStore(folder / "home"), []
+    store, made = IndexStore(folder / "home"), list[VectorIndex]()
     built = cost(lambda: made.append(build(kind, data.shape[1], len(data), lambda rows: data[rows], THREADS)))
-    index = made[0]
-    truths: list[Vectors] = []
-    flat = cost(lambda: truths.append(exact(asked, [(np.arange(len(data)), data)], K, THREADS)[0]), REPEATS)
-    truth, found = truths[0], []
-    tuning = cost(lambda: found.append(tune(index, asked[::2], truth[::2], TARGET)))
+    index, flat = made[0], faiss.IndexFlatIP(data.shape[1])
+    flat.add(data)
+    truth, _ = exact(asked, [(np.arange(len(data)), data)], K, THREADS)
+    found: list[Tuned] = []
+    tuning = cost(lambda: found.append(tune(index, asked[::2], truth[::2], TUNED_TO)))
     best = found[0]
     faithful = estimate(recalls(index.search(asked[1::2], K, best.point)[0], truth[1::2]))
-    search = cost(lambda: index.search(asked, K, best.point), REPEATS)
-    sealing = cost(lambda: sealed(store, 1, index, best, names))
-    theirs = bare(data, kind, folder / "bare.faiss")
+    lines, singles = [], [asked[n : n + 1] for n in range(SINGLES)]
+    for how, each, some in (("one at a time", singles, SINGLES), (f"{len(asked):,} at once", [asked], len(asked))):
+        faiss.omp_set_num_threads(THREADS)
+        theirs = cost(lambda each=each: [flat.search(one, K) for one in each], REPEATS)
+        ours = cost(lambda each=each: [index.search(one, K, best.point) for one in each], REPEATS)
+        rates = " | ".join(f"{some / rate:,.0f}" for rate in (theirs.cpu_s, ours.cpu_s, theirs.wall_s, ours.wall_s))
+        lines.append(f"| {how} | {rates} | **{theirs.cpu_s / ours.cpu_s:.0f} ×** |")
+    point = f"{best.point.nprobe} lists, {best.point.k_factor} candidates a result"
+    lines.append(f"{kind}, {point}: recall@10 {faithful.value:.4f} ({faithful.low:.4f} to {faithful.high:.4f})")
 
+    chunks = chunks_of(index)
+    sealing = cost(lambda: sealed(store, 1, index, best, chunks))
+    bare_s = bare(data, kind, folder / "bare.faiss")
     changed = int(CHANGED * len(data))
     came = upsampled(data[:20_000], changed, seed=5)
 
@@ -109,18 +125,11 @@ def of_a_size(data: Vectors, asked: Vectors, folder: Path) -> tuple[list[str], d
         index.add(came)
 
     churn = cost(night)
-    again = cost(lambda: tune(index, asked[::2], truth[::2], TARGET)) + cost(lambda: sealed(store, 2, index, best, names))
-    whole = built + tuning + sealing
-    lines = [
-        f"| Flat, every vector compared | 1 | {len(asked) / flat.cpu_s:,.0f} | {len(asked) / flat.wall_s:,.0f} | 1 × |",
-        f"| {kind}, {best.point.nprobe} lists, {best.point.k_factor} candidates a result "
-        f"| {faithful.value:.4f} ({faithful.low:.4f} to {faithful.high:.4f}) "
-        f"| {len(asked) / search.cpu_s:,.0f} | {len(asked) / search.wall_s:,.0f} "
-        f"| **{flat.cpu_s / search.cpu_s:.0f} ×** ({flat.wall_s / search.wall_s:.0f} × of the clock) |",
-    ]
+    chunks = chunks_of(index)
+    again = cost(lambda: tune(index, asked[::2], truth[::2], TUNED_TO)) + cost(lambda: sealed(store, 2, index, best, chunks))
     return lines, {
-        "bare": theirs.cpu_s, "built": built.cpu_s, "tuning": tuning.cpu_s, "sealing": sealing.cpu_s,
-        "whole": whole.cpu_s, "truth": flat.cpu_s, "churn": churn.cpu_s, "churn_whole": (churn + again).cpu_s,
+        "bare": bare_s.cpu_s, "built": built.cpu_s, "tuning": tuning.cpu_s, "sealing": sealing.cpu_s,
+        "whole": (built + tuning + sealing).cpu_s, "churn": churn.cpu_s, "churn_whole": (churn + again).cpu_s,
     }  # fmt: skip
 
 
@@ -129,7 +138,7 @@ def of_another_size(data: Vectors, asked: Vectors) -> str:
     kind, made, truths = kind_for(len(data), data.shape[1]), list[VectorIndex](), list[Vectors]()
     built = cost(lambda: made.append(build(kind, data.shape[1], len(data), lambda rows: data[rows], THREADS)))
     truth = cost(lambda: truths.append(exact(asked, [(np.arange(len(data)), data)], K, THREADS)[0]))
-    best = tune(made[0], asked[::2], truths[0][::2], TARGET)
+    best = tune(made[0], asked[::2], truths[0][::2], TUNED_TO)
     recall = recalls(made[0].search(asked[1::2], K, best.point)[0], truths[0][1::2]).mean()
     point = "every vector" if kind == "Flat" else f"{best.point.nprobe} lists, {best.point.k_factor} a result"
     search = cost(lambda: made[0].search(asked, K, best.point), 3)
@@ -162,18 +171,22 @@ def page(cache: Path | None, most: int) -> str:
 {faiss.__version__}, beside other work on the machine: CPU seconds are what is compared.
 Command: `python -m benchmarks.index --write`
 
-The vectors are made of {len(base):,} real ones (all-MiniLM-L6-v2, of Vaswani and of XQuAD in four languages): each lies
-between one and one of its ten nearest, moved by noise of .35 of its length (`benchmarks/retrieval_sets.py`). The {QUERIES:,}
-queries are real vectors that no made one stems from; half of them chose the operating point, recall@10 is the others'.
+The vectors are made of {len(base):,} real ones (all-MiniLM-L6-v2; Vaswani, and XQuAD in English and German: the model tells
+few Chinese or Hindi texts apart): each lies between one and one of its ten nearest, moved by noise of a tenth of its length
+(`benchmarks/retrieval_sets.py`). The {QUERIES:,} queries are real vectors that no made one stems from; half of them chose
+the operating point, recall@10 is that of the others.
 
 ## Searching {SIZE:,} vectors of 384 dimensions
 
-| | recall@10 | queries a CPU second | queries a second | |
-|---|---|---:|---:|---:|
+{lines[2]}.
+
+| queries asked | Flat, per CPU second | ours | Flat, per second | ours | |
+|---|---:|---:|---:|---:|---:|
 {lines[0]}
 {lines[1]}
 
-The aim is .99 at 30 times the speed of Flat.
+The aim is .99 at 30 times the speed of Flat. One at a time is how applications ask. Flat is much faster where it is asked
+{QUERIES:,} at once, for it multiplies matrices then, as this project does for the truth; that gap is smaller.
 
 ## Building them
 
@@ -182,8 +195,9 @@ The aim is .99 at 30 times the speed of Flat.
 | FAISS: `index_factory`, `train`, `add`, `write_index` | {c["bare"]:.1f} | 1 × |
 | ours: the same index, not yet written | {c["built"]:.1f} | {c["built"] / c["bare"]:.2f} × |
 | and written, digested, signed, proven, published | {released:.1f} | **{released / c["bare"]:.2f} ×** |
-| and its operating point found | {c["whole"]:.1f} | {c["whole"] / c["bare"]:.2f} × |
-| exact search for the truth, apart | {c["truth"]:.1f} | |
+| and its operating point found on {QUERIES // 2} queries | {c["whole"]:.1f} | {c["whole"] / c["bare"]:.2f} × |
+
+Exact search for the truth is apart.
 
 ## A night with {CHANGED:.0%} changed
 

@@ -62,7 +62,7 @@ def vectors(found: Judged, embedder: Embedder) -> tuple[Vectors, Vectors]:
     return embedder.embed(list(found.documents.values())), embedder.embed(list(found.queries.values()))
 
 
-def upsampled(real: Vectors, count: int, seed: int = 1, noise: float = 0.35) -> Vectors:
+def upsampled(real: Vectors, count: int, seed: int = 1, noise: float = 0.1) -> Vectors:
     """Made-up vectors between real ones: each lies between a real vector and one of its ten nearest, and is then moved by
     noise of `noise` times its length in a random direction. Of length 1."""
     from resources.faiss_index import exact

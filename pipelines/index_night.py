@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assets.retrieval.index_gate import INTEGRITY, TARGET, Facts, Failure, failures
+from assets.retrieval.index_gate import INTEGRITY, TUNED_TO, Facts, Failure, failures
 from assets.retrieval.index_rules import Due, Standing, Wanted, due, kind_for
 from pipelines.corpus import VectorsMissingError, corpus_version, live_chunks, vectors_of
 from pipelines.index_build import (
@@ -226,7 +226,7 @@ class IndexNight:
             recall = recall_of(searched, self.questions) if can_be_asked else np.empty(0)
             mine = {name: said[name] for name in mine}
         else:
-            best, recall = tuned(made.index, self.questions, TARGET)
+            best, recall = tuned(made.index, self.questions, TUNED_TO)
             searched, can_be_asked = Searched(made.index, made.chunks, best.point), True
         found = self._found(searched, recall) if can_be_asked else Found(recall, self.questions.come_from)
         interval = found.index_recall
