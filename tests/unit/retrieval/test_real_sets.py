@@ -11,7 +11,7 @@ from benchmarks.retrieval_sets import SHARED, Judged, vaswani, xquad
 from resources.faiss_index import FLAT, VectorIndex, build, exact, recalls, tune
 from resources.live_index import Point, Vectors
 
-KINDS = (FLAT, "IVF128,PQ24x4fs,RFlat")
+KINDS = (FLAT, "IVF128,PQ12x4fs,RFlat")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def vectors(physics: Judged) -> tuple[Vectors, Vectors]:
 
     words = TfidfVectorizer(sublinear_tf=True, min_df=3, stop_words="english")
     documents = words.fit_transform(physics.documents.values())
-    reduced = TruncatedSVD(96, random_state=1, n_iter=2).fit(documents)
+    reduced = TruncatedSVD(48, random_state=1, n_iter=1).fit(documents)
     found = [np.asarray(reduced.transform(one)) for one in (documents, words.transform(physics.queries.values()))]
     unit = [one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-9) for one in found]
     return np.asarray(unit[0], np.float32), np.asarray(unit[1], np.float32)
