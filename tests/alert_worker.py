@@ -79,10 +79,17 @@ def tick(house: AlertHouse, instance: dg.DagsterInstance) -> dict[str, Any]:
     return {"run_key": wanted.run_key, "success": result.success, "rows": counts}
 
 
-def main() -> None:
+def work(root: Path, now: str, environment: dict[str, str]) -> None:
+    """A pass in a process that was forked, and that shall know nothing of the environment of its server."""
+    os.environ.clear()
+    os.environ.update(environment)
+    main(str(root), now)
+
+
+def main(root: str, now: str, *what: str) -> None:
     """The command line."""
-    house = AlertHouse(Path(sys.argv[1]), sys.argv[2])
-    if sys.argv[3:] == ["tick"]:
+    house = AlertHouse(Path(root), now)
+    if what == ("tick",):
         folder = house.root / "dagster"
         folder.mkdir(exist_ok=True)
         with dg.DagsterInstance.local_temp(str(folder)) as instance:
@@ -93,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

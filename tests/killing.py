@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+import alert_worker
 import night_worker
 import pytest
 
@@ -47,10 +48,11 @@ def named_failpoints(expansions: Mapping[str, list[str]]) -> list[str]:
 
 @cache
 def forks() -> ForkServerContext:
-    """A server that has imported tests/night_worker.py and opened nothing; processes are forked from it."""
+    """A server that has imported what the tests start (tests/night_worker.py, tests/alert_worker.py) and opened nothing;
+    processes are forked from it."""
     context = multiprocessing.get_context("forkserver")
     # A fork runs the parent's main file again; in a worker of pytest-xdist that is tests/conftest.py, which wants pytest.
-    context.set_forkserver_preload([night_worker.__name__, pytest.__name__])
+    context.set_forkserver_preload([night_worker.__name__, alert_worker.__name__, pytest.__name__])
     with pytest.MonkeyPatch.context() as patch:
         # It would not find the tests' modules, and says nothing of what it could not import.
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))

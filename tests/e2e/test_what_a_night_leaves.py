@@ -103,22 +103,33 @@ class Left:
     said: str
 
 
-@pytest.fixture(scope="module", params=[0o000, pytest.param(0o027, marks=pytest.mark.proof)], ids=oct)
+NIGHTLY, HASHED = ("-m", "pipelines.nightly"), (str(REPO / "tests" / "hashed_night.py"),)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((0o000, HASHED), id="any umask"),
+        pytest.param((0o027, NIGHTLY), id="a strict umask and the real model", marks=pytest.mark.proof),
+        pytest.param((0o000, NIGHTLY), id="any umask and the real model", marks=pytest.mark.proof),
+    ],
+)
 def left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Left:
     """A first night that furnishes the home and is killed, and the one after it; whatever the umask."""
+    umask, nightly = request.param
     root = tmp_path_factory.mktemp("night")
     home, data = root / "home", root / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NOCTURNE_", "DAGSTER_"))}
     environment |= {
         "NOCTURNE_HOME": str(home), "NOCTURNE_DATA": str(data), "NOCTURNE_NOW": "2026-11-01T03:00:00",
-        "NOCTURNE_SETTLE_SECONDS": "0",
+        "NOCTURNE_SETTLE_SECONDS": "0", "PYTHONPATH": str(REPO),
     }  # fmt: skip
-    command = [sys.executable, "-W", "ignore", "-m", "pipelines.nightly", "--no-sample", "-v"]
+    command = [sys.executable, "-W", "ignore", *nightly, "--no-sample", "-v"]
     said = ""
     for failpoint in ("reference.opened", None):
         killed = {"NOCTURNE_FAILPOINT": failpoint} if failpoint else {}
         night = subprocess.run(
-            command, cwd=REPO, env=environment | killed, umask=request.param, capture_output=True, text=True, check=False
+            command, cwd=REPO, env=environment | killed, umask=umask, capture_output=True, text=True, check=False
         )
         assert night.returncode in ((-9,) if failpoint else (0, 1)), night.stdout + night.stderr
         said += night.stdout + night.stderr
