@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -142,15 +142,16 @@ class GameHouse(House):
 def play(
     root: Path, plan: Plan, first_day: date, days: int, requests_per_day: int, seed: int, *,
     texts: bool = False, reference_days: int = 0, tables: Sequence[str] = SERVICE, vectors: Path | None = None,
+    empty: Collection[str] = (),
 ) -> GameDay:  # fmt: skip
     """Simulate the world, run one night over all of it, judge what the rules say of `days` days from `first_day` on.
 
     The world, and what the plan places, begins `reference_days` earlier. `tables`: SERVICE, DRIFT or both. `vectors`: a
-    cache that worlds share, of what they say alike.
+    cache that worlds share, of what they say alike. `empty`: tables that could say nothing of so short a world.
     """
     begin, all_days = first_day - timedelta(days=reference_days), reference_days + days
     incidents = plan(begin, all_days)
-    house = game_house(root, first_day + timedelta(days=days), tables)
+    house = game_house(root, first_day + timedelta(days=days), tables, empty)
     house.judged_from, house.keeps_words = first_day, texts
     if vectors:
         house.embedder = Embedder(cache=vectors)
@@ -236,9 +237,9 @@ def _drift_judged(house: House, incident: Drift) -> Played:
     return Played(incident, f"drift.{family}: {metric}", 24.0 * night, night)
 
 
-def game_house(root: Path, day_after: date, tables: Sequence[str] = SERVICE) -> GameHouse:
+def game_house(root: Path, day_after: date, tables: Sequence[str] = SERVICE, empty: Collection[str] = ()) -> GameHouse:
     """A house that computes what the rules read, with the shipped seeds and the catalogue's prices."""
-    house = GameHouse(root, f"{day_after + timedelta(days=1)}T03:00:00", service_contracts(*tables))
+    house = GameHouse(root, f"{day_after + timedelta(days=1)}T03:00:00", service_contracts(*tables, empty=empty))
     for name, rows in zip(("cost.prices", "cost.price_models"), price_tables([]), strict=True):
         replace_reference(house.store, name, rows)
     declare_tenants(house, *declared_tenants(SEEDS / "tenants.yml"))

@@ -206,7 +206,7 @@ def _shipped_prices() -> tuple[Any, Any]:
 def selected(*names: str, empty: Collection[str] = ()) -> dict[str, Contract]:
     """The contracts of these tables, of all that they are made from, and of what landing and publishing write: a night
     does not pay for tables that a test does not ask. Those of `empty` are there, and nothing is put into them."""
-    every = {name: replace(c, kind="event", reads={}) if name in empty else c for name, c in all_contracts().items()}
+    every = {name: emptied(c) if name in empty else c for name, c in all_contracts().items()}
     wanted = {name for name, c in every.items() if c.kind in ("ledger", "event", "reference", "projection")}
     waiting = [*names, *wanted]
     while waiting:
@@ -214,6 +214,11 @@ def selected(*names: str, empty: Collection[str] = ()) -> dict[str, Contract]:
         wanted.add(name)
         waiting += [read for read in every[name].reads if read not in wanted]
     return {name: contract for name, contract in every.items() if name in wanted}
+
+
+def emptied(contract: Contract) -> Contract:
+    """The table as one that no night computes."""
+    return replace(contract, kind="event", reads={})
 
 
 def all_contracts() -> dict[str, Contract]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from core import core_contracts
-from house import House, all_contracts
+from house import House, all_contracts, emptied
 
 from resources.contracts import Contract
 
@@ -19,9 +20,9 @@ FIGURES = (
 )
 
 
-def service_contracts(*names: str) -> dict[str, Contract]:
-    """The core's contracts and these with their inputs, inputs first."""
-    core, every = core_contracts(), all_contracts()
+def service_contracts(*names: str, empty: Collection[str] = ()) -> dict[str, Contract]:
+    """The core's contracts and these with their inputs, inputs first. Nothing is put into those of `empty`."""
+    core, every = core_contracts(), {name: emptied(c) if name in empty else c for name, c in all_contracts().items()}
     wanted: set[str] = set()
     waiting = list(names)
     while waiting:

@@ -55,7 +55,8 @@ def test_a_burst_of_errors_and_a_broken_filter_are_found_and_a_quiet_week_is_qui
             SafetyBypass("bypass", start.replace(hour=8), start.replace(hour=12), support, 0.05),
         )
 
-    played = play(tmp_path, plan, FIRST_DAY, 7, 1500, seed=5)
+    empty = ("drift.changes", "drift.provider_tests", "quality.rate_changes")
+    played = play(tmp_path, plan, FIRST_DAY, 7, 1500, seed=5, empty=empty)
     assert [p.found_by is not None for p in played.incidents] == [True, True]
     assert [p.found_by for p in played.incidents if isinstance(p.incident, SafetyBypass)] == ["filter_bypass"]
     assert played.false_alarms == []
@@ -74,7 +75,8 @@ def test_another_model_behind_its_name_and_longer_prompts_are_found_by_the_third
             LengthShift("longer", start, end, {"feature": "support_chat"}, 1.0),
         )
 
-    played = play(tmp_path, plan, FIRST_DAY, 4, 300, seed=5, reference_days=14, tables=DRIFT)
+    empty = ("drift.text_topics", "drift.text_profiles")
+    played = play(tmp_path, plan, FIRST_DAY, 4, 300, seed=5, reference_days=14, tables=DRIFT, empty=empty)
     assert {p.incident.name: p.night is not None and p.night <= NIGHTS_TO_FIND for p in played.incidents} == {
         "provider": True,
         "longer": True,

@@ -110,7 +110,7 @@ def test_a_table_that_embeds_is_given_vectors_and_the_name_of_what_made_them(
             return copied(day, requests.with_columns(trace_id=pl.lit(f"{name} {vectors.shape}")))
 
     contract = replace(without_sql(tmp_path), embeds=True)
-    house = House(tmp_path)
+    house = House(tmp_path, contracts_=selected("logs.request_days"))
     house.deliver("a.jsonl", [{"request_id": "a", "ts": f"{DAY}T10:00:00Z"}])
     house.night()
     monkeypatch.setattr(python_tables, "import_module", lambda name: Module)
