@@ -24,7 +24,7 @@ from assets.retrieval.index_rules import kind_for
 from assets.retrieval.ranking import estimate
 from benchmarks.retrieval_sets import upsampled, vaswani, vectors, xquad
 from resources.embedder import Embedder
-from resources.faiss_index import Tuned, VectorIndex, build, exact, recalls, tune
+from resources.faiss_index import Read, Tuned, VectorIndex, build, exact, recalls, tune
 from resources.index_store import CHUNK_COLUMNS, Draft, IndexStore
 from resources.live_index import Vectors
 
@@ -56,6 +56,11 @@ def cost(work: Callable[[], object], repeats: int = 1) -> Cost:
         work()
         found.append(Cost(process_time() - cpu, perf_counter() - wall))
     return min(found, key=lambda one: one.cpu_s)
+
+
+def reader(data: Vectors) -> Read:
+    """Rows of an array; those that follow each other without a copy, as FAISS is given them."""
+    return lambda rows: data[rows[0] : rows[-1] + 1] if rows[-1] - rows[0] + 1 == len(rows) else data[rows]
 
 
 def sealed(store: IndexStore, number: int, index: VectorIndex, tuned: Tuned, chunks: pa.Table) -> None:
@@ -96,8 +101,13 @@ def of_a_size(data: Vectors, asked: Vectors, folder: Path) -> tuple[list[str], d
 
     kind = kind_for(len(data), data.shape[1])
     store, made = IndexStore(folder / "home"), list[VectorIndex]()
-    built = cost(lambda: made.append(build(kind, data.shape[1], len(data), lambda rows: data[rows], THREADS)))
-    index, flat = made[0], faiss.IndexFlatIP(data.shape[1])
+    # By turns, the cheaper of two each.
+    ours, theirs = [], []
+    for _ in range(2):
+        ours.append(cost(lambda: made.append(build(kind, data.shape[1], len(data), reader(data), THREADS))))
+        theirs.append(bare(data, kind, folder / "bare.faiss"))
+    built, bare_s = (min(each, key=lambda one: one.cpu_s) for each in (ours, theirs))
+    index, flat = made[-1], faiss.IndexFlatIP(data.shape[1])
     flat.add(data)
     truth, _ = exact(asked, [(np.arange(len(data)), data)], K, THREADS)
     found: list[Tuned] = []
@@ -107,16 +117,16 @@ def of_a_size(data: Vectors, asked: Vectors, folder: Path) -> tuple[list[str], d
     lines, singles = [], [asked[n : n + 1] for n in range(SINGLES)]
     for how, each, some in (("one at a time", singles, SINGLES), (f"{len(asked):,} at once", [asked], len(asked))):
         faiss.omp_set_num_threads(THREADS)
-        theirs = cost(lambda each=each: [flat.search(one, K) for one in each], REPEATS)
-        ours = cost(lambda each=each: [index.search(one, K, best.point) for one in each], REPEATS)
-        rates = " | ".join(f"{some / rate:,.0f}" for rate in (theirs.cpu_s, ours.cpu_s, theirs.wall_s, ours.wall_s))
-        lines.append(f"| {how} | {rates} | **{theirs.cpu_s / ours.cpu_s:.0f} ×** |")
+        plain = cost(lambda each=each: [flat.search(one, K) for one in each], REPEATS)
+        lists = cost(lambda each=each: [index.search(one, K, best.point) for one in each], REPEATS)
+        rates = " | ".join(f"{some / rate:,.0f}" for rate in (plain.cpu_s, lists.cpu_s, plain.wall_s, lists.wall_s))
+        lines.append(f"| {how} | {rates} | **{plain.cpu_s / lists.cpu_s:.0f} ×** |")
     point = f"{best.point.nprobe} lists, {best.point.k_factor} candidates a result"
     lines.append(f"{kind}, {point}: recall@10 {faithful.value:.4f} ({faithful.low:.4f} to {faithful.high:.4f})")
 
     chunks = chunks_of(index)
-    sealing = cost(lambda: sealed(store, 1, index, best, chunks))
-    bare_s = bare(data, kind, folder / "bare.faiss")
+    number = iter(range(1, 9))
+    sealing = cost(lambda: sealed(store, next(number), index, best, chunks), 2)
     changed = int(CHANGED * len(data))
     came = upsampled(data[:20_000], changed, seed=5)
 
@@ -126,7 +136,8 @@ def of_a_size(data: Vectors, asked: Vectors, folder: Path) -> tuple[list[str], d
 
     churn = cost(night)
     chunks = chunks_of(index)
-    again = cost(lambda: tune(index, asked[::2], truth[::2], TUNED_TO)) + cost(lambda: sealed(store, 2, index, best, chunks))
+    again = cost(lambda: tune(index, asked[::2], truth[::2], TUNED_TO))
+    again += cost(lambda: sealed(store, next(number), index, best, chunks), 2)
     return lines, {
         "bare": bare_s.cpu_s, "built": built.cpu_s, "tuning": tuning.cpu_s, "sealing": sealing.cpu_s,
         "whole": (built + tuning + sealing).cpu_s, "churn": churn.cpu_s, "churn_whole": (churn + again).cpu_s,
@@ -136,7 +147,7 @@ def of_a_size(data: Vectors, asked: Vectors, folder: Path) -> tuple[list[str], d
 def of_another_size(data: Vectors, asked: Vectors) -> str:
     """A row of the table of sizes."""
     kind, made, truths = kind_for(len(data), data.shape[1]), list[VectorIndex](), list[Vectors]()
-    built = cost(lambda: made.append(build(kind, data.shape[1], len(data), lambda rows: data[rows], THREADS)))
+    built = cost(lambda: made.append(build(kind, data.shape[1], len(data), reader(data), THREADS)))
     truth = cost(lambda: truths.append(exact(asked, [(np.arange(len(data)), data)], K, THREADS)[0]))
     best = tune(made[0], asked[::2], truths[0][::2], TUNED_TO)
     recall = recalls(made[0].search(asked[1::2], K, best.point)[0], truths[0][1::2]).mean()
@@ -167,9 +178,8 @@ def page(cache: Path | None, most: int) -> str:
     released, ratio = c["built"] + c["sealing"], c["whole"] / c["churn_whole"]
     return f"""# Searching, building and changing an index
 
-{datetime.now(UTC):%Y-%m-%d}, {THREADS} threads ({platform.machine()}), Python {platform.python_version()}, FAISS
-{faiss.__version__}, beside other work on the machine: CPU seconds are what is compared.
-Command: `python -m benchmarks.index --write`
+{datetime.now(UTC):%Y-%m-%d}, {THREADS} threads ({platform.machine()}), FAISS {faiss.__version__}, beside other work on the
+machine: CPU seconds are what is compared. Command: `python -m benchmarks.index --write`
 
 The vectors are made of {len(base):,} real ones (all-MiniLM-L6-v2; Vaswani, and XQuAD in English and German: the model tells
 few Chinese or Hindi texts apart): each lies between one and one of its ten nearest, moved by noise of a tenth of its length
@@ -186,7 +196,7 @@ the operating point, recall@10 is that of the others.
 {lines[1]}
 
 The aim is .99 at 30 times the speed of Flat. One at a time is how applications ask. Flat is much faster where it is asked
-{QUERIES:,} at once, for it multiplies matrices then, as this project does for the truth; that gap is smaller.
+{QUERIES:,} at once, for it multiplies matrices then, as this project does for the truth: there the aim is not met.
 
 ## Building them
 
@@ -207,6 +217,9 @@ Exact search for the truth is apart.
 | the whole night: changed, tuned, written, signed, proven, published | {c["churn_whole"]:.1f} | {ratio:.1f} × |
 
 ## By size
+
+A million vectors made of {len(base):,} real ones lie so close together, 75 to a real one, that their codes hardly tell them
+apart: it takes every list, which a million real chunks would not.
 
 | vectors | kind | CPU s to build | µs each | exact truth, CPU s | operating point | recall@10 | queries a CPU second |
 |---|---|---:|---:|---:|---|---:|---:|

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,40 +211,24 @@ def tune(index: VectorIndex, queries: Vectors, truth: Vectors, target: float) ->
 
 
 def write(shard: Shard, path: Path) -> dict[str, Any]:
-    """Write a shard into a file that is its owner's alone, flushed; its entry in a manifest."""
+    """Write a shard into a new file that is its owner's alone, flushed; its entry in a manifest."""
     import faiss
 
-    with Written(path) as file:
-        faiss.write_index(shard.index, faiss.PyCallbackIOWriter(file.write))
-    return file.entry | {"first_id": shard.first_id, "rows": shard.index.ntotal}
+    with new_file(path) as entry:
+        faiss.write_index(shard.index, str(path))
+    return entry | {"first_id": shard.first_id, "rows": shard.index.ntotal}
 
 
-class Written:
-    """A new file, its owner's alone, that is flushed to disk at the end of `with` and knows its digest then."""
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._digest = hashlib.sha256()
-        self._bytes = 0
-        self._file: IO[bytes] = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-    def write(self, content: bytes | memoryview) -> int:
-        self._digest.update(content)
-        self._bytes += memoryview(content).nbytes
-        return self._file.write(content)
-
-    @property
-    def entry(self) -> dict[str, Any]:
-        """What a manifest says of the file."""
-        return {"file": self._path.name, "sha256": self._digest.hexdigest(), "bytes": self._bytes}
-
-    def __enter__(self) -> Written:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+@contextmanager
+def new_file(path: Path) -> Iterator[dict[str, Any]]:
+    """A new file, its owner's alone, for whoever writes by its name; at the end it is flushed, and what is given says of it
+    what a manifest does: its name, SHA-256 and bytes."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    entry: dict[str, Any] = {"file": path.name}
+    yield entry
+    with path.open("rb") as file:
+        entry |= {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": os.fstat(file.fileno()).st_size}
+        os.fsync(file.fileno())
 
 
 def nlist(shard: Shard) -> int:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from resources.durable import sync_path, write_atomically
 from resources.failpoints import failpoint
-from resources.faiss_index import VectorIndex, Written, write
+from resources.faiss_index import VectorIndex, new_file, write
 from resources.live_index import (
     CHUNKS,
     FORMAT,
@@ -226,11 +226,9 @@ def _private_folder(folder: Path) -> None:
 
 
 def _write_chunks(chunks: pa.Table, path: Path) -> dict[str, Any]:
-    content = pa.BufferOutputStream()
-    pq.write_table(chunks.select(CHUNK_COLUMNS.names).cast(CHUNK_COLUMNS), content)
-    with Written(path) as file:
-        file.write(content.getvalue())
-    return file.entry
+    with new_file(path) as entry:
+        pq.write_table(chunks.select(CHUNK_COLUMNS.names).cast(CHUNK_COLUMNS), path)
+    return entry
 
 
 def _equal(some: Any, others: Any) -> bool:
