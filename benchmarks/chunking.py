@@ -1,6 +1,6 @@
 """How well the chunkers cut: what of the stretches that answer a question the best pieces cover.
 
-    python -m benchmarks.chunking [--print]
+    python -m benchmarks.chunking [--cache FOLDER] [--print]
 
 Writes docs/proofs/chunking.md. Measured on the public set chunking_eval beside the checkout (five corpora, 472 questions
 with the characters that answer each), with the packaged embedder and exact search over the pieces of all five. No text of it
@@ -30,8 +30,11 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "proofs" / "chunkin
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "chunking_eval"
 BASELINE = "fixed-1"
 TOP = (3, 5, 10)
+MOST_PIECES = 40
 MEASURES = ("recall", "precision", "iou")
 READS_TOKENS = 256
+BUDGETS = (2_000, 4_000)
+"""Characters that a model is given: chunkers whose pieces differ in length compare at equal ones."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Cut:
-    """What one chunker made of the corpora, and how its pieces cover each question's answer, by the number of pieces."""
+    """What one chunker made of the corpora, and how its pieces cover each question's answer: `found` by the number of
+    pieces, `within` by the characters that they may have together."""
 
     pieces: tuple[str, ...]
     found: dict[int, list[Coverage]]
+    within: dict[int, list[Coverage]]
     cpu_seconds: float
 
     def values(self, top: int, measure: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -83,12 +88,30 @@ def measured(chunker: Chunker, texts: dict[str, str], questions: Sequence[Questi
     spans: list[Span] = [(name, chunk.start, chunk.end) for name, text in texts.items() for chunk in chunker(text)]
     pieces = [texts[name][start:end] for name, start, end in spans]
     scores = embedder.embed([one.words for one in questions]) @ embedder.embed(pieces).T
-    best = np.argsort(-scores, axis=1, kind="stable")[:, : max(TOP)]
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :MOST_PIECES]
     found = {
         top: [coverage([spans[place] for place in row[:top]], one.wanted) for row, one in zip(best, questions, strict=True)]
         for top in TOP
     }
-    return Cut(tuple(pieces), found, process_time() - started)
+    within = {
+        budget: [
+            coverage(first_characters([spans[place] for place in row], budget), one.wanted)
+            for row, one in zip(best, questions, strict=True)
+        ]
+        for budget in BUDGETS
+    }
+    return Cut(tuple(pieces), found, within, process_time() - started)
+
+
+def first_characters(spans: Sequence[Span], budget: int) -> list[Span]:
+    """The first pieces up to so many characters, the last of them cut short; what was there before costs again."""
+    kept: list[Span] = []
+    for document, start, end in spans:
+        kept.append((document, start, min(end, start + budget)))
+        budget -= kept[-1][2] - start
+        if not budget:
+            break
+    return kept
 
 
 def share_cut_off(pieces: Sequence[str], embedder: Embedder) -> float:
@@ -123,6 +146,16 @@ def page(cuts: dict[str, Cut], questions: Sequence[Question], embedder: Embedder
             figures = " | ".join(_shown(estimate(cut.values(top, measure))) for measure in MEASURES)
             made = f"{len(cut.pieces):,} | {length:.0f} | {100 * cut_off:.1f}%"
             lines.append(f"| {name} | {made} | {top} | {figures} |")
+    lines += ["", "Of the first characters that a model is given, whatever the pieces' length, recall, and less that of "]
+    lines[-1] += f"{BASELINE} in points:"
+    lines += ["", "| chunker |" + "".join(f" {budget:,} characters | less |" for budget in BUDGETS)]
+    lines.append("|---|" + "---|---|" * len(BUDGETS))
+    for name, cut in cuts.items():
+        cells = []
+        for budget in BUDGETS:
+            mine, theirs = (np.array([one.recall for one in some.within[budget]]) for some in (cut, other))
+            cells += [_shown(estimate(mine)), "" if cut is other else _shown(difference(mine, theirs))]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", f"Against {BASELINE}, the same questions paired, in points:", ""]
     lines += ["| chunker | pieces found | recall | IoU |", "|---|---|---|---|"]
     for name, cut in cuts.items():
@@ -132,9 +165,9 @@ def page(cuts: dict[str, Cut], questions: Sequence[Question], embedder: Embedder
     lines += ["", "Recall by corpus, of five pieces:", ""]
     lines += [f"| corpus | questions | {' | '.join(cuts)} |", "|---|---|" + "---|" * len(cuts)]
     for corpus in sorted({one.corpus for one in questions}):
-        mine = [place for place, one in enumerate(questions) if one.corpus == corpus]
-        shares = [_shown(estimate(cut.values(5, "recall")[mine])) for cut in cuts.values()]
-        lines.append(f"| {corpus} | {len(mine)} | {' | '.join(shares)} |")
+        places = [place for place, one in enumerate(questions) if one.corpus == corpus]
+        shares = [_shown(estimate(cut.values(5, "recall")[places])) for cut in cuts.values()]
+        lines.append(f"| {corpus} | {len(places)} | {' | '.join(shares)} |")
     spent = sum(cut.cpu_seconds for cut in cuts.values())
     told = "Questions and answers were made by a model; another set, or pages of your own, may rank the chunkers otherwise."
     lines += ["", f"It took {spent:,.0f} s of processor time. {told}"]
@@ -144,10 +177,11 @@ def page(cuts: dict[str, Cut], questions: Sequence[Question], embedder: Embedder
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, help="keep vectors in this folder, and take them from there")
     parser.add_argument("--print", action="store_true", help="show the page, and write nothing")
     options = parser.parse_args()
     texts, questions = load()
-    embedder = Embedder()
+    embedder = Embedder(cache=options.cache)
     names = (DEFAULT, *(name for name in CHUNKERS if name != DEFAULT))
     cuts = {name: measured(CHUNKERS[name], texts, questions, embedder) for name in names}
     text = page(cuts, questions, embedder)

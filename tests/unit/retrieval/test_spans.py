@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assets.retrieval.chunkers import CHUNKERS, DEFAULT
 from assets.retrieval.spans import coverage, union
-from benchmarks.chunking import SHARED, load, measured
+from benchmarks.chunking import SHARED, first_characters, load, measured
 
 SPAN = st.tuples(st.sampled_from("ab"), st.integers(0, 30), st.integers(1, 10)).map(lambda s: (s[0], s[1], s[1] + s[2]))
 SPANS = st.lists(SPAN, max_size=6)
@@ -40,6 +40,13 @@ def test_words_that_are_found_twice_cost_twice_and_another_document_is_no_answer
     assert coverage([("b", 0, 10)], [("a", 0, 10)]).recall == 0
     with pytest.raises(ValueError, match="without a stretch"):
         coverage([("a", 0, 1)], [])
+
+
+def test_a_budget_of_characters_cuts_the_last_piece_short() -> None:
+    spans = [("a", 0, 10), ("b", 5, 15), ("a", 20, 30)]
+    assert first_characters(spans, 14) == [("a", 0, 10), ("b", 5, 9)]
+    assert first_characters(spans, 20) == spans[:2]
+    assert first_characters(spans, 99) == spans
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the public set chunking_eval is not beside the checkout")
