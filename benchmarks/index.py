@@ -219,7 +219,7 @@ Exact search for the truth is apart.
 ## By size
 
 A million vectors made of {len(base):,} real ones lie so close together, 75 to a real one, that their codes hardly tell them
-apart: it takes every list, which a million real chunks would not.
+apart: it takes every list. What a million real chunks take is not measured here.
 
 | vectors | kind | CPU s to build | µs each | exact truth, CPU s | operating point | recall@10 | queries a CPU second |
 |---|---|---:|---:|---:|---|---:|---:|
