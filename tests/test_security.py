@@ -47,7 +47,10 @@ def sources(*folders: str) -> Iterator[tuple[str, str]]:
 
 # no code from data
 
-TRUSTED_LOADERS: dict[tuple[str, str], str] = {}
+TRUSTED_LOADERS = {
+    ("tests/unit/test_index_store.py", "exec"): "the lines are those of our own page, run as an application would",
+    ("resources/live_index.py", "faiss.read_index"): "the bytes are those of a manifest whose signature was proven before",
+}
 """(file, call) that may load what can run code, and why its bytes are ours."""
 
 
