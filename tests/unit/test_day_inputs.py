@@ -58,7 +58,7 @@ def price_rows(house: House, *spans: tuple[datetime, datetime]) -> None:
 ALWAYS = (datetime(2023, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hours=st.integers(-48, 72))
 def test_a_price_that_holds_all_day_looks_the_same_whenever_it_began(house: House, hours: int) -> None:
     price_rows(house, ALWAYS)

@@ -5,6 +5,7 @@ That a plan and a draft over the reopened days equal those over all days is asse
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,10 +22,22 @@ from resources.settled import Reopened
 OLD, NEW = day("10-01"), day("11-03")
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    house = priced(core_house(tmp_path))
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two days, not published yet: published files name absolute paths."""
+    house = priced(core_house(tmp_path_factory.mktemp("computed") / "house"))
     house.deliver("a.jsonl", [request(f"r{d}", f"{d}T10:00:00Z") for d in (OLD, NEW)])
+    house.land()
+    while (plan := house.plan()).ranges:
+        house.compute(plan)
+    return house.root
+
+
+@pytest.fixture
+def house(computed: Path, tmp_path: Path) -> House:
+    """Those days after the night that published them, and a quiet one."""
+    shutil.copytree(computed, tmp_path / "house")
+    house = core_house(tmp_path / "house")
     house.night()
     house.night()
     return house
