@@ -26,7 +26,6 @@ from house import CALENDAR_START, SOURCES, House
 from service_house import service_contracts
 
 from assets.checks import rules
-from assets.cost.price_catalogue import price_tables
 from assets.python_tables import python_table
 from assets.service.assets import declared_tables
 from assets.tables import days_between
@@ -240,8 +239,7 @@ def _drift_judged(house: House, incident: Drift) -> Played:
 def game_house(root: Path, day_after: date, tables: Sequence[str] = SERVICE, empty: Collection[str] = ()) -> GameHouse:
     """A house that computes what the rules read, with the shipped seeds and the catalogue's prices."""
     house = GameHouse(root, f"{day_after + timedelta(days=1)}T03:00:00", service_contracts(*tables, empty=empty))
-    for name, rows in zip(("cost.prices", "cost.price_models"), price_tables([]), strict=True):
-        replace_reference(house.store, name, rows)
+    house.set_shipped_prices()
     declare_tenants(house, *declared_tenants(SEEDS / "tenants.yml"))
     declared: dict[str, pa.Table] = declared_tables(SEEDS, house.store.contracts)
     for name, rows in declared.items():
