@@ -21,7 +21,7 @@ from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.judge_seed import JUDGE_FILE, JudgeSeedError
 from resources.publishing import Publisher
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def resources(house: JudgeHouse) -> dict[str, Any]:
         data_dir=str(house.store.data), state_dir=str(house.store.state), landing_dir=str(house.landing),
         seeds_dir=str(house.seeds), durable=False,
     )  # fmt: skip
-    return {"warehouse": warehouse, "clock": WallClock(fixed_now="2026-11-10T03:00:00", settle_seconds=0.0)}
+    clock = WallClock(fixed_now="2026-11-10T03:00:00", settle_seconds=0.0)
+    return {"warehouse": warehouse, "clock": clock, "embedder": EmbedderResource()}
 
 
 def tick(resources: dict[str, Any], instance: dg.DagsterInstance, cursor: str | None = None) -> Any:

@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.events import table_rows
 from resources.labelling_seed import LABELLING_FILE, LabellingSeedError
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 NOW = "2026-11-10T03:00:00"
 
@@ -38,7 +38,7 @@ def resources(tmp_path: Path) -> dict[str, Any]:
         data_dir=str(tmp_path / "data"), state_dir=str(tmp_path / "home"), landing_dir=str(tmp_path / "landing"),
         seeds_dir=str(seeds), durable=False,
     )  # fmt: skip
-    return {"warehouse": warehouse, "clock": WallClock(fixed_now=NOW, settle_seconds=0.0)}
+    return {"warehouse": warehouse, "clock": WallClock(fixed_now=NOW, settle_seconds=0.0), "embedder": EmbedderResource()}
 
 
 def tick(resources: dict[str, Any], name: str, instance: dg.DagsterInstance, cursor: str | None = None) -> Any:

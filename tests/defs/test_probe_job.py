@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.events import table_rows
 from resources.probe_seed import PROBES_FILE, ProbeSeedError
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 PROMPTS = {"sum": {"prompt": "6 * 7?", "expect": {"numeric": 42}}}
 
@@ -42,7 +42,8 @@ def resources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         data_dir=str(tmp_path / "data"), state_dir=str(tmp_path / "home"), landing_dir=str(tmp_path / "landing"),
         seeds_dir=str(seeds), durable=False,
     )  # fmt: skip
-    return {"warehouse": warehouse, "clock": WallClock(fixed_now="2026-11-10T03:00:00", settle_seconds=0.0)}
+    clock = WallClock(fixed_now="2026-11-10T03:00:00", settle_seconds=0.0)
+    return {"warehouse": warehouse, "clock": clock, "embedder": EmbedderResource()}
 
 
 def declare(resources: dict[str, Any], **endpoints: Any) -> None:
