@@ -1,7 +1,8 @@
 """The words of a document, and what it says of itself: Markdown, HTML, text, PDF, and rows of tables.
 
-Here belongs what one document's bytes mean. Which files there are is document_reader.py; a PDF is read by a process of its
-own (pdf_text.py). What cannot be read raises DocumentFault, whose sentence holds nothing of the document.
+Here belongs what one document's bytes mean. Which files there are is document_reader.py; front matter is front_matter.py;
+HTML and PDF, which may need a process of their own, are html_text.py and pdf_text.py. What cannot be read raises
+DocumentFault, whose sentence holds nothing of the document.
 """
 
 from __future__ import annotations
@@ -10,40 +11,32 @@ import json
 import re
 import subprocess
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import yaml
+from resources import front_matter, html_text, pdf_text
 
-READER = "reader-1"
+READER = "reader-2"
 """Raise it with every change of what a document's bytes mean: each document is read and vetted anew."""
 FIELDS = ("text", "title", "access", "valid_until", "updated_at")
 """What a document may say of itself."""
-PDF_SECONDS = 120
-_PDF_PROGRAM = Path(__file__).with_name("pdf_text.py")
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)
-_HEADING = re.compile(r"^# +(\S.*?)[ #]*$", re.M)
-_UNSEEN = ("script", "style", "template", "noscript", "svg", "head", "nav")
-_BLOCKS = (
-    "address", "article", "aside", "blockquote", "div", "dl", "figcaption", "figure", "footer", "form", "h1",
-    "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "ol", "p", "pre", "section", "table", "ul",
-)  # fmt: skip
-_APART = {
-    **dict.fromkeys(_BLOCKS, ("\n\n", "\n\n")), **dict.fromkeys(("br", "dd", "dt", "li", "tr"), ("\n", "")),
-    **dict.fromkeys(("td", "th"), ("", "\t")),
-}  # fmt: skip
-"""What stands before and after the words of a tag."""
-_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+CHILD_SECONDS = 120
+_LABELS = FIELDS[1:]
+_STEPS_AT_HOME = 50_000_000
+_HEADING = re.compile(r"^# ([^\n]*)", re.M)
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 _LONGEST_TITLE = 300
 
 
 class DocumentFault(ValueError):
     """Why a document cannot be read, in words that hold none of its own."""
+
+
+class PassingFault(DocumentFault):
+    """Time or memory ran out, which another night may have."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +52,11 @@ class Document:
 
 def of_markdown(content: bytes) -> Document:
     """Front matter (title, access, valid_until, updated_at; others are passed over) and the text below it, as it stands."""
-    text = _decoded(content)
-    found = _FRONT_MATTER.match(text)
-    if not found:
-        return _checked(Document(text), _first_heading(text))
     try:
-        said = yaml.load(found[1], Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise DocumentFault("its front matter is not YAML") from None
-    if not isinstance(said, dict | None):
-        raise DocumentFault("its front matter is no mapping")
-    body = text[found.end() :]
-    return _checked(of_fields({**(said or {}), "text": body}), _first_heading(body))
+        pairs, body = front_matter.split(_decoded(content))
+    except front_matter.FrontMatterError as error:
+        raise DocumentFault(str(error)) from None
+    return _checked(of_fields({**own(pairs, _LABELS), "text": body}), _first_heading(body))
 
 
 def of_text(content: bytes) -> Document:
@@ -80,38 +66,49 @@ def of_text(content: bytes) -> Document:
 
 def of_html(content: bytes) -> Document:
     """What a reader sees of a page, and its <title> and <meta name="access|valid_until|updated_at">."""
-    from bs4 import BeautifulSoup
     from bs4.dammit import EncodingDetector
 
-    declared = EncodingDetector.find_declared_encoding(content, is_html=True)
-    try:
-        with warnings.catch_warnings():  # of pages that look like a file name, or like XML
-            warnings.simplefilter("ignore")
-            page = BeautifulSoup(_decoded(content, declared), "html.parser")
-        title = page.title.get_text() if page.title else None
-        fields: dict[str, Any] = {str(tag.get("name")).lower(): tag.get("content") for tag in page.find_all("meta")}
-        text = _seen(page)
-    except RecursionError:
-        raise DocumentFault("its tags are nested too deeply") from None
-    lines = (" ".join(line.split()) for line in text.split("\n"))
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    said = {key: fields.get(key) for key in FIELDS}
-    return of_fields(said | {"title": title, "text": text})
+    text = _decoded(content, EncodingDetector.find_declared_encoding(content[:4_096], is_html=True))
+    if html_text.steps(text) <= _STEPS_AT_HOME:
+        page = _told(html_text.page_of(text))
+    else:
+        page = _by_child("an HTML page", html_text, text.encode("utf-8", "replace"))
+    return of_fields({**own(page["said"], _LABELS[1:]), "title": page["title"], "text": page["text"]})
 
 
 def of_pdf(content: bytes, most_pages: int) -> Document:
     """The text of the pages, with an empty line between them. Pages that are pictures have none."""
-    command = [sys.executable, "-I", "-W", "ignore", str(_PDF_PROGRAM), str(most_pages)]
+    return of_fields(_by_child("a PDF", pdf_text, content, str(most_pages)))
+
+
+def _by_child(what: str, program: ModuleType, content: bytes, *arguments: str) -> dict[str, Any]:
+    """What a program says of some bytes, in a process of its own that can be given up on."""
+    command = [sys.executable, "-I", "-W", "ignore", str(program.__file__), *arguments]
     try:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=PDF_SECONDS, check=False)
+        done = subprocess.run(command, input=content, capture_output=True, timeout=CHILD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise DocumentFault(f"a PDF that takes longer than {PDF_SECONDS} s to read") from None
+        raise PassingFault(f"{what} that takes longer than {CHILD_SECONDS} s to read") from None
     if done.returncode:
-        raise DocumentFault("a PDF whose reading ended without a word, most likely for want of memory")
-    said = json.loads(done.stdout)
+        raise PassingFault(f"{what} whose reading ended without a word, most likely for want of memory")
+    return _told(json.loads(done.stdout))
+
+
+def _told(said: dict[str, Any]) -> dict[str, Any]:
     if "fault" in said:
-        raise DocumentFault(said["fault"])
-    return of_fields(said)
+        raise (PassingFault if said.get("again") else DocumentFault)(said["fault"])
+    return said
+
+
+def own(pairs: Iterable[tuple[Any, Any]], wanted: Collection[str]) -> dict[str, Any]:
+    """What is said under the wanted names, however these are written. Raises DocumentFault where one is said twice."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        name = str(key).strip().casefold()
+        if name in wanted and name in found:
+            raise DocumentFault(f"it has more than one `{name}`")
+        if name in wanted:
+            found[name] = value
+    return found
 
 
 def of_fields(fields: Mapping[str, Any]) -> Document:
@@ -119,8 +116,9 @@ def of_fields(fields: Mapping[str, Any]) -> Document:
     text = fields.get("text")
     if not isinstance(text, str):
         raise DocumentFault("its text is no text")
-    title, access = (_optional_text(fields, key) for key in ("title", "access"))
+    title, access = _scalar_text(fields.get("title")), _optional_text(fields, "access")
     title = " ".join(title.split())[:_LONGEST_TITLE] if title else None
+    access = access.strip() if access else None
     valid_until = fields.get("valid_until")
     if valid_until is not None and valid_until != "":
         valid_until = _moment("valid_until", valid_until).date()
@@ -145,38 +143,20 @@ def _decoded(content: bytes, declared: str | None = None) -> str:
     for candidate in (encoding, declared):
         try:
             if candidate:
-                return content.decode(candidate).replace("\r\n", "\n")
-        except (UnicodeDecodeError, LookupError):
+                return content.decode(candidate).replace("\r\n", "\n").replace("\r", "\n")
+        except (ValueError, LookupError):  # some encodings raise more than UnicodeDecodeError
             continue
     raise DocumentFault("its bytes are not UTF-8")
 
 
 def _first_heading(text: str) -> str | None:
     found = _HEADING.search(text)
-    return found[1][:_LONGEST_TITLE] if found else None
+    return found[1].strip(" #\t")[:_LONGEST_TITLE] or None if found else None
 
 
-def _seen(page: Any) -> str:
-    """The words of a page in their order, with lines and cells apart; one walk, however deep the tags are nested."""
-    from bs4.element import NavigableString, Tag
-
-    found: list[str] = []
-    todo: list[Any] = [page]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, Tag):
-            if not _is_unseen(node):
-                before, after = _APART.get(node.name, ("", ""))
-                found.append(before)
-                todo += [after, *reversed(node.contents)]
-        elif type(node) in (str, NavigableString):  # not comments, nor what else is no text of the page
-            found.append(node)
-    return "".join(found)
-
-
-def _is_unseen(tag: Any) -> bool:
-    hidden = tag.has_attr("hidden") or bool(_HIDDEN_STYLE.search(str(tag.get("style") or "")))
-    return tag.name in _UNSEEN or hidden
+def _scalar_text(value: Any) -> str | None:
+    """A title may be a number or a date."""
+    return str(value) if isinstance(value, int | float | date) else _optional_text({"title": value}, "title")
 
 
 def _optional_text(fields: Mapping[str, Any], key: str) -> str | None:

@@ -18,8 +18,8 @@ _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 """Fonts give bullets and the like codes that are no signs."""
 
 
-def pages_of(content: bytes, most_pages: int) -> dict[str, str | None]:
-    """{text, title}, or {fault}."""
+def pages_of(content: bytes, most_pages: int) -> dict[str, str | bool | None]:
+    """{text, title}, or {fault}, with `again` where another time may do better."""
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
@@ -33,7 +33,7 @@ def pages_of(content: bytes, most_pages: int) -> dict[str, str | None]:
         text = "\n\n".join(page.extract_text() for page in reader.pages)
         title = reader.metadata.title if reader.metadata else None
     except MemoryError:
-        return {"fault": "a PDF that takes too much memory to read"}
+        return {"fault": "a PDF that takes too much memory to read", "again": True}
     except Exception as error:  # a broken file makes pypdf raise nearly anything, as its manual says
         kind = type(error).__name__ if isinstance(error, PyPdfError) else "broken"
         return {"fault": f"a PDF that cannot be read ({kind})"}

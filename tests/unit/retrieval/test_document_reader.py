@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources import document_text
+from resources import document_text, html_text
 from resources.document_reader import Corpus, Found, Unread
-from resources.document_text import Document, DocumentFault, of_html, of_markdown, of_pdf, of_text
+from resources.document_text import Document, DocumentFault, PassingFault, of_html, of_markdown, of_pdf, of_text
 from resources.knowledge_seed import CorpusSeed, KnowledgeSeed
 
 
@@ -70,7 +71,7 @@ def test_markdown_says_what_its_front_matter_says() -> None:
         (b"---\ntitle: [\n---\nText", "its front matter is not YAML"),
         (b"---\n- a\n---\nText", "its front matter is no mapping"),
         (b"---\nvalid_until: soon\n---\nText", "its valid_until is no date such as"),
-        (b"---\nvalid_until: 2026-13-45\n---\nText", "its front matter is not YAML"),
+        (b"---\nvalid_until: 2026-13-45\n---\nText", "its valid_until is no date such as"),
         (b"---\naccess: [a, b]\n---\nText", "its access is no text"),
         (b"---\ntitle: x\n---\n \n", "it has no words"),
         (b"caf\xe9", "its bytes are not UTF-8"),
@@ -80,6 +81,59 @@ def test_markdown_says_what_its_front_matter_says() -> None:
 def test_what_cannot_be_read_says_why_and_holds_no_word_of_it(content: bytes, problem: str) -> None:
     with pytest.raises(DocumentFault, match=problem):
         of_markdown(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"---\naccess: [board\n\nText", "does not end within"),
+        (b"---\naccess: board\n" + b"x: y\n" * 20_000 + b"---\nText", "does not end within"),
+        (b"---\na: " + b"[" * 60_000 + b"\n---\nText", "nested too deeply|not YAML"),
+        (b'---\nx: !!bool "abc"\n---\nText', "has tags or anchors"),
+        (b'---\nx: !!timestamp "abc"\n---\nText', "has tags or anchors"),
+        (b"---\na: &a [x]\nb: [*a]\n---\nText", "has tags or anchors"),
+        (b"---\n<<: {access: board}\n---\nText", "has tags or anchors"),
+        (b"---\naccess: public\nAccess: board\n---\nText", "more than one `access`"),
+        (b"---\nupdated_at: 0001-01-01T00:00:00+05:00\n---\nText", "beyond the calendar"),
+    ],
+)
+def test_front_matter_that_is_not_plainly_understood_refuses_its_page(content: bytes, problem: str) -> None:
+    started = time.process_time()
+    with pytest.raises(DocumentFault, match=problem):
+        of_markdown(content)
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "front",
+    ["---\raccess: board\r---\rText", "\n \n---\naccess: board \n---\nText",
+     "\ufeff\ufeff---\r\n Access : ' board '\r\n---\r\nText"],
+)
+def test_a_label_holds_however_it_is_written(front: str) -> None:
+    assert of_markdown(front.encode()).access == "board"
+    assert of_html(b"<meta name=' ACCESS' content=' board '>Text").access == "board"
+    with pytest.raises(DocumentFault, match="more than one `access`"):
+        of_html(b"<meta name=access content=public><meta name=Access content=board>Text")
+
+
+def test_a_title_may_be_a_number_or_a_date_and_nothing_takes_long_to_find_it() -> None:
+    assert of_markdown(b"---\ntitle: 2026\n---\nText").title == "2026"
+    assert of_markdown(b"---\ntitle: 2026-11-02\n---\nText").title == "2026-11-02"
+    started = time.process_time()
+    assert len(of_markdown(b"# a" + b"# " * 200_000 + b"b\n").title or "") == 300
+    with pytest.raises(DocumentFault, match="it ends in tags that do not"):
+        of_html(b"<a " * 16_000)
+    assert time.process_time() - started < 1
+
+
+def test_a_page_that_could_take_long_is_read_by_a_process_that_can_be_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = b"<title>T</title><meta name=access content=board>" + b"<p>word</p>" * 5_000
+    assert html_text.steps(page.decode()) > 50_000_000
+    found = of_html(page)
+    assert (found.title, found.access, found.text.count("word")) == ("T", "board", 5_000)
+    monkeypatch.setattr(document_text, "CHILD_SECONDS", 0.01)
+    with pytest.raises(PassingFault, match="takes longer than"):
+        of_html(page)
 
 
 def test_a_page_is_what_its_reader_sees() -> None:
@@ -109,7 +163,7 @@ def test_a_pdf_is_read_by_a_process_that_can_be_given_up_on(monkeypatch: pytest.
     ]:  # fmt: skip
         with pytest.raises(DocumentFault, match=problem):
             of_pdf(content, 1)
-    monkeypatch.setattr(document_text, "PDF_SECONDS", 0.01)
+    monkeypatch.setattr(document_text, "CHILD_SECONDS", 0.01)
     with pytest.raises(DocumentFault, match="takes longer than"):
         of_pdf(pdf("One"), 1)
 
