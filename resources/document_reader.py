@@ -11,7 +11,7 @@ import io
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,28 +19,39 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.document_text import FIELDS, Document, DocumentFault, of_fields, of_html, of_markdown, of_pdf, of_text
+from resources.document_text import FIELDS, Document, DocumentFault, of_fields, of_html, of_markdown, of_pdf, of_text, own
 from resources.knowledge_seed import CorpusSeed, KnowledgeSeed
 
 PAGES = (".md", ".markdown", ".html", ".htm", ".txt", ".text", ".pdf")
 TABLES = (".jsonl", ".ndjson", ".csv", ".parquet")
-_ROWS_AT_ONCE = 256
+_ROW = ("id", *FIELDS)
+_ROWS_AT_ONCE = 16
+_LARGEST_GROUP_BYTES = 1_000_000_000
+Pairs = Iterable[tuple[Any, Any]]
 Read = Callable[[], Document]
 
 
 @dataclass(frozen=True)
 class Found:
-    """One document. `digest` is that of its bytes; `read` gives its words, or raises DocumentFault."""
+    """One document. `digest` is that of its bytes; `words` reads them."""
 
     document_id: str
     source_uri: str
     digest: str
     size_bytes: int
     updated_at: datetime | None
-    read: Read
+    words: Read
+
+    def read(self) -> Document:
+        """Its words. Raises DocumentFault, whatever is wrong with it: no document ends a pass, or quotes itself."""
+        try:
+            return self.words()
+        except DocumentFault:
+            raise
+        except Exception as error:
+            raise DocumentFault(_unreadable("it", error)) from None
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Corpus:
         self.seed = seed
         self.limits = limits
         self.passed_over = 0
+        self._names = tuple(f"{name}/" for name in {seed.name, *(corpus.name for corpus in limits.corpora)})
         self._path = seed.path.resolve()
         self._root = self._path if self._path.is_dir() else self._path.parent
 
@@ -113,7 +125,6 @@ class Corpus:
             if not _is_name(self._uri(path)):
                 yield self._unread(path, str(facts.st_size), "a file whose name is no text in UTF-8, or too long", keeps)
                 return
-            changed = datetime.fromtimestamp(facts.st_mtime, UTC)
             if suffix in TABLES:
                 yield from self._of_table(path, file, suffix)
             elif facts.st_size > self.limits.largest_bytes:
@@ -121,7 +132,7 @@ class Corpus:
             else:
                 content = file.read(self.limits.largest_bytes + 1)
                 uri = self._uri(path)
-                yield Found(uri, uri, _digest(content), len(content), changed, self._reading(suffix, content))
+                yield Found(uri, uri, _digest(content), len(content), _changed(facts), self._reading(suffix, content))
 
     def _reading(self, suffix: str, content: bytes) -> Read:
         if suffix in (".html", ".htm"):
@@ -131,47 +142,66 @@ class Corpus:
         return partial(of_text if suffix in (".txt", ".text") else of_markdown, content)
 
     def _of_table(self, path: Path, file: IO[bytes], suffix: str) -> Iterator[Found | Unread]:
-        rows = {".csv": _csv_rows, ".parquet": _parquet_rows}.get(suffix, self._json_rows)
+        rows = {".csv": self._csv_rows, ".parquet": _parquet_rows}.get(suffix, self._json_rows)
         uri, size = self._uri(path), os.fstat(file.fileno()).st_size
+        is_empty = True
         try:
             for number, row in enumerate(rows(file), start=1):
                 if row is not None:
+                    is_empty = False
                     yield self._of_row(f"{uri}#{number}", row)
+            reason = "a table without rows" if is_empty else ""
         except DocumentFault as fault:
-            yield self._unread(path, str(size), str(fault), keeps=f"{uri}#")
-        except (OSError, pa.ArrowException, csv.Error, UnicodeDecodeError) as error:
-            reason = f"a table that cannot be read ({type(error).__name__})"
+            reason = str(fault)
+        except Exception as error:
+            reason = _unreadable("a table that", error)
+        if reason:
             yield self._unread(path, str(size), reason, keeps=f"{uri}#")
 
-    def _of_row(self, uri: str, row: Mapping[str, Any] | DocumentFault) -> Found | Unread:
-        if isinstance(row, DocumentFault):
-            return Unread(uri, uri, _digest(b""), str(row))
-        said = {key: row[key] for key in ("id", *FIELDS) if row.get(key) is not None}
-        content = json.dumps(said, sort_keys=True, default=str).encode()
+    def _of_row(self, uri: str, row: Pairs) -> Found | Unread:
+        try:
+            said = {key: value for key, value in own(row, _ROW).items() if value is not None}
+            content = json.dumps(said, sort_keys=True, default=str).encode()
+        except DocumentFault as fault:
+            return Unread(uri, uri, _digest(b""), str(fault))
+        except Exception as error:
+            return Unread(uri, uri, _digest(b""), _unreadable("it", error))
         digest = _digest(content)
-        given = row.get("id")
+        given = said.get("id")
         if given is None or given == "":
             given = uri
         if isinstance(given, bool) or not isinstance(given, str | int) or not _is_name(str(given)):
             return Unread(uri, uri, digest, "its id is neither a text nor a whole number")
-        if len(str(row.get("text"))) > self.limits.largest_bytes:
+        if str(given).startswith(self._names) and given != uri:
+            return Unread(uri, uri, digest, "its id is of the form that names another file or row")
+        if len(str(said.get("text"))) > self.limits.largest_bytes:
             return Unread(uri, uri, digest, f"larger than {self._megabytes} MB")
         return Found(str(given), uri, digest, len(content), None, partial(of_fields, said))
 
-    def _json_rows(self, file: IO[bytes]) -> Iterator[Mapping[str, Any] | DocumentFault | None]:
+    def _json_rows(self, file: IO[bytes]) -> Iterator[Pairs | None]:
         """A row for every line, None for an empty one: a row's number is its line's."""
         most = self.limits.largest_bytes
         while line := file.readline(most + 1):
             if len(line) > most:
                 while line and not line.endswith(b"\n"):
                     line = file.readline(most)
-                yield DocumentFault(f"larger than {self._megabytes} MB")
+                yield _refused(f"larger than {self._megabytes} MB")
                 continue
             try:
-                row = json.loads(line) if line.strip() else None
-                yield row if isinstance(row, dict | None) else DocumentFault("a line that is no JSON object")
+                row = json.loads(line, object_pairs_hook=tuple) if line.strip() else None
+                yield row if isinstance(row, tuple | None) else _refused("a line that is no JSON object")
             except (ValueError, RecursionError):
-                yield DocumentFault("a line that is no JSON in UTF-8")
+                if not line.endswith(b"\n"):
+                    raise DocumentFault("a table that ends within a line, or whose last line is no JSON") from None
+                yield _refused("a line that is no JSON in UTF-8")
+
+    def _csv_rows(self, file: IO[bytes]) -> Iterator[Pairs]:
+        """Columns by the names in the first line, in UTF-8."""
+        csv.field_size_limit(self.limits.largest_bytes)
+        rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+        names = next(rows, [])
+        _columns(names)
+        yield from (list(zip(names, row, strict=False)) for row in rows if row)
 
     @property
     def _megabytes(self) -> int:
@@ -188,24 +218,43 @@ class Corpus:
         return Unread(uri, uri, _digest(digested.encode()), reason, keeps)
 
 
-def _csv_rows(file: IO[bytes]) -> Iterator[Mapping[str, Any]]:
-    """Columns by the names in the first line, in UTF-8."""
-    csv.field_size_limit(1 << 30)
-    rows = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
-    if "text" not in (rows.fieldnames or ()):
-        raise DocumentFault("a table without a column `text`")
-    for row in rows:
-        yield {str(key): value or None for key, value in row.items()} | {"text": row["text"]}
+def _parquet_rows(file: IO[bytes]) -> Iterator[Pairs]:
+    """A value that many rows share is held once, as it is in the file, and made a text row by row."""
+    names = _columns(pq.ParquetFile(file).schema_arrow.names)
+    table = pq.ParquetFile(file, read_dictionary=[names["text"]], buffer_size=1 << 20)
+    for group in (table.metadata.row_group(place) for place in range(table.num_row_groups)):
+        if group.total_byte_size > _LARGEST_GROUP_BYTES:
+            raise DocumentFault(f"a table with a group of rows of more than {_LARGEST_GROUP_BYTES // 1_000_000:,} MB")
+    for batch in table.iter_batches(_ROWS_AT_ONCE, columns=list(names.values())):
+        for place in range(batch.num_rows):
+            yield ((name, batch[name][place].as_py()) for name in names.values())
 
 
-def _parquet_rows(file: IO[bytes]) -> Iterator[Mapping[str, Any]]:
-    table = pq.ParquetFile(file)
-    names = table.schema_arrow.names
-    if "text" not in names:
+def _columns(names: Sequence[str]) -> dict[str, str]:
+    """The columns that are read, and how the table writes them. Raises DocumentFault."""
+    found = own(((name, name) for name in names), _ROW)
+    if "text" not in found:
         raise DocumentFault("a table without a column `text`")
-    columns = [name for name in ("id", *FIELDS) if name in names]
-    for batch in table.iter_batches(_ROWS_AT_ONCE, columns=columns):
-        yield from batch.to_pylist()
+    return found
+
+
+def _refused(reason: str) -> Pairs:
+    """A row that is refused once it is looked at."""
+    yield from ()
+    raise DocumentFault(reason)
+
+
+def _changed(facts: os.stat_result) -> datetime | None:
+    """When a file was changed; None where its clock says what no calendar has."""
+    try:
+        return datetime.fromtimestamp(facts.st_mtime, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _unreadable(what: str, error: Exception) -> str:
+    """The kind of an error alone: its sentence may quote what was read."""
+    return f"{what} cannot be read ({type(error).__name__})"
 
 
 def _is_name(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources import document_text, html_text
+from resources import document_reader, document_text, html_text
 from resources.document_reader import Corpus, Found, Unread
 from resources.document_text import Document, DocumentFault, PassingFault, of_html, of_markdown, of_pdf, of_text
 from resources.knowledge_seed import CorpusSeed, KnowledgeSeed
@@ -259,6 +260,80 @@ def test_tables_of_other_kinds_say_the_same(tmp_path: Path) -> None:
     document = found.read()
     assert (document.title, document.access, document.valid_until) == ("A", "public", date(2027, 1, 31))
     assert document.updated_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.jsonl", b'{"text": "First."}\n{"text": "Sec', "ends within a line"),
+        ("a.jsonl", b"\n", "a table without rows"),
+        ("a.csv", b"id,text\n", "a table without rows"),
+        ("a.csv", b"id,text,Access,ACCESS \n1,a,public,board\n", "more than one `access`"),
+        ("a.csv", b"id,text\n1," + b"x" * 1_001 + b"\n", r"a table that cannot be read \(Error\)"),
+    ],
+)
+def test_a_table_that_is_cut_empty_or_of_two_minds_keeps_what_it_had(
+    tmp_path: Path, name: str, content: bytes, problem: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    *_, last = corpus(tmp_path, largest_bytes=1_000).documents()
+    assert isinstance(last, Unread) and last.keeps == f"help/{name}#"
+    assert re.search(problem, last.reason)
+
+
+def test_columns_and_keys_are_read_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"ID": "a", "Text": "First.", " Access": " board "}\n', encoding="utf-8")
+    (tmp_path / "b.csv").write_text("ID,TEXT,Access\nb,Second., board\n", encoding="utf-8")
+    pq.write_table(pa.table({"Id": ["c"], "Text": ["Third."], "ACCESS": ["board"]}), tmp_path / "c.parquet")
+    (tmp_path / "d.jsonl").write_text('{"text": "x", "access": "board", "access": "public"}\n', encoding="utf-8")
+    *found, refused = corpus(tmp_path).documents()
+    assert [(one.document_id, one.read().access) for one in found if isinstance(one, Found)] == [
+        ("a", "board"), ("b", "board"), ("c", "board"),
+    ]  # fmt: skip
+    assert isinstance(refused, Unread) and refused.reason == "it has more than one `access`"
+
+
+def test_a_row_cannot_take_the_name_of_a_file_or_of_another_row(tmp_path: Path) -> None:
+    ids = ["help/keep.md", "help/a.jsonl#2", "help/a.jsonl#1", "other"]
+    (tmp_path / "a.jsonl").write_text("".join(f'{{"id": "{id_}", "text": "x"}}\n' for id_ in ids), encoding="utf-8")
+    refused = "its id is of the form that names another file or row"
+    assert said(corpus(tmp_path)) == {
+        "help/a.jsonl#1": refused, "help/a.jsonl#2": "x", "help/a.jsonl#3": refused, "other": "x",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "page", [b"text &#" + b"9" * 5_000 + b"; x", b"text <![foo bar", b"<meta charset=undefined>\xff", b"a <!-- b <" * 9]
+)
+def test_no_page_ends_a_pass_or_quotes_itself(tmp_path: Path, page: bytes) -> None:
+    (tmp_path / "a.html").write_bytes(page)
+    (told,) = said(corpus(tmp_path)).values()
+    assert "foo" not in told and "999" not in told
+
+
+def test_values_that_no_calendar_has_refuse_their_row_alone(tmp_path: Path) -> None:
+    dates = pa.array([2**30, None], pa.date32())
+    pq.write_table(pa.table({"text": ["First.", "Second."], "updated_at": dates}), tmp_path / "a.parquet")
+    stamps = pa.array([1], pa.timestamp("us", "Mars/Base"))
+    pq.write_table(pa.table({"text": ["Third."], "updated_at": stamps}), tmp_path / "b.parquet")
+    (tmp_path / "c.md").write_text("Fourth.", encoding="utf-8")
+    os.utime(tmp_path / "c.md", (10**12, 10**12))
+    told = said(corpus(tmp_path))
+    assert [told.pop(name) for name in ("help/a.parquet#2", "help/c.md")] == ["Second.", "Fourth."]
+    assert set(told) == {"help/a.parquet#1", next(name for name in told if name.startswith("help/b.parquet"))}
+    assert all("cannot be read (" in reason for reason in told.values())
+
+
+def test_a_value_that_many_rows_share_is_held_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq.write_table(pa.table({"text": ["x" * 8_000_000] * 16}), tmp_path / "a.parquet", compression="zstd")
+    before = pa.default_memory_pool().bytes_allocated()
+    items = corpus(tmp_path).documents()
+    assert isinstance(next(items), Found)
+    assert pa.default_memory_pool().bytes_allocated() - before < 50_000_000
+    items.close()  # type: ignore[attr-defined]
+    monkeypatch.setattr(document_reader, "_LARGEST_GROUP_BYTES", 1_000)
+    (item,) = corpus(tmp_path).documents()
+    assert isinstance(item, Unread) and "a group of rows of more than" in item.reason
 
 
 def test_a_row_is_known_by_what_it_says_and_not_by_where_it_stands(tmp_path: Path) -> None:
