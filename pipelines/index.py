@@ -1,7 +1,7 @@
 """`make index`: read the knowledge base and release the indexes that are due, now (docs/knowledge.md, docs/retrieval.md).
 
 `rollback <index> [release]` puts an earlier release before applications, less what was deleted since. Exit status 1: a gate
-held a release back, or a corpus is not as it should be. 2: nothing could be done, and the message says why.
+held a release back, or a corpus or a release is not as it should be. 2: nothing could be done, and the message says why.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from resources.service_seeds import ServiceSeedError
 
 COULD_NOT = (
     AccessSeedError, EmbedderError, GoldenSeedError, IndexDeskError, IndexRefusedError, IndexStoreError, KnowledgeSeedError,
-    RedactionError, RetentionError, ServiceSeedError, SettingsError,
+    OSError, RedactionError, RetentionError, ServiceSeedError, SettingsError,
 )  # fmt: skip
 
 
@@ -70,8 +70,9 @@ def _run(options: argparse.Namespace) -> int:
     released = desk.work(accept=options.accept)
     for one in released:
         _say(str(one))
-    _say(str(sweep(warehouse.store(), done.embedder, warehouse.retention().holds, clock.now())))
-    wrong = [*done.reading.troubles, *troubles(released)]
+    swept = sweep(warehouse.store(), done.embedder, warehouse.retention().holds, clock.now())
+    _say(str(swept))
+    wrong = [*done.reading.troubles, *troubles(released), *swept.troubles]
     for sentence in wrong:
         print(f"index: {terminal.lines(sentence)}", file=sys.stderr)
     return 1 if wrong else 0

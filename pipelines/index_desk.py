@@ -10,15 +10,15 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from pipelines.corpus import DOCUMENTS, DOCUMENTS_NOW
-from pipelines.index_night import Done, IndexDeskError, IndexNight
+from pipelines.index_ledger import index_names
+from pipelines.index_night import FAILED, Done, IndexDeskError, IndexNight
 from pipelines.index_queries import Embeds
 from resources.clock import Clock
 from resources.events import alone
 from resources.golden_seed import GOLDEN_FILE, GoldenQuery, load_golden
-from resources.index_store import IndexStore
+from resources.index_store import IndexStore, IndexStoreError
+from resources.live_index import IndexRefusedError
 from resources.store import Store
-from resources.warehouse import define_inputs
 
 _LOCK = ".index_releases.lock"
 
@@ -35,18 +35,14 @@ class IndexDesk:
         self.indexes = IndexStore(store.state)
 
     def names(self) -> list[str]:
-        """The indexes that documents belong to, and those that were published."""
-        now = self.store.contracts[DOCUMENTS_NOW].sql_path.read_text(encoding="utf-8")
-        with self.store.connection() as con:
-            define_inputs(con, {DOCUMENTS: self.store.scan_all(DOCUMENTS)})
-            found = {name for (name,) in con.execute(f"select distinct index_name from ({now}) as n").fetchall()}
-        return sorted(found | set(self.indexes.names()))
+        """The indexes that documents belong to, and those that had a release."""
+        return index_names(self.store)
 
     def work(self, say: Callable[[str], Any] = lambda text: None, accept: Collection[str] = ()) -> list[Done]:
         """Release what is due, index by index. Twice is once. `accept`: indexes whose gates a person overrules this time,
         but for those of integrity, and whose rollback holds no longer.
 
-        Raises GoldenSeedError, IndexStoreError, IndexDeskError; what goes wrong with one index is told in what it returns.
+        Raises GoldenSeedError, IndexDeskError; what goes wrong with one index is told in what it returns.
         """
         golden, names = load_golden(self.seeds / GOLDEN_FILE), self.names()
         for name in (*accept, *(golden if names else ())):
@@ -54,7 +50,11 @@ class IndexDesk:
         found = []
         with alone(self.store, _LOCK):
             for name in names:
-                found.append(self._night(name, golden).work(name in accept))
+                try:
+                    done = self._night(name, golden).work(name in accept)
+                except (IndexRefusedError, IndexStoreError, OSError) as error:
+                    done = Done(name, FAILED, None, str(error))
+                found.append(done)
                 say(str(found[-1]))
         return found
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
+from pipelines.corpus import DOCUMENTS, DOCUMENTS_NOW
 from resources.clock import Clock
 from resources.events import append, table_rows
 from resources.index_store import IndexStore
 from resources.live_index import MANIFEST, RELEASES
 from resources.store import Store
+from resources.warehouse import define_inputs
 
 RELEASES_TABLE, EVALUATIONS = "retrieval.index_releases", "retrieval.evaluations"
 BUILT, GATED, LIVE, RETIRED, REJECTED = "built", "gated", "live", "retired", "rejected"
@@ -25,6 +27,15 @@ _SAID = (
 )  # fmt: skip
 """What a row says in the manifest's own words."""
 Row = dict[str, Any]
+
+
+def index_names(store: Store) -> list[str]:
+    """The indexes that documents belong to, and those that had a release: what else lies in the folder is nobody's."""
+    now = store.contracts[DOCUMENTS_NOW].sql_path.read_text(encoding="utf-8")
+    with store.connection() as con:
+        define_inputs(con, {DOCUMENTS: store.scan_all(DOCUMENTS)})
+        found = {name for (name,) in con.execute(f"select distinct index_name from ({now}) as n").fetchall()}
+    return sorted(found | {row["index_name"] for row in table_rows(store, RELEASES_TABLE)})
 
 
 class IndexLedger:
@@ -63,21 +74,25 @@ class IndexLedger:
                 self._append(row, RETIRED, f"{self._index}@{number} took its place")
 
     def mend(self) -> None:
-        """Write what a killed pass left unsaid: what is live on disk is live here, and what never came to be is rejected."""
+        """Write what a killed pass, or a hand that moved the link, left unsaid: what is live on disk is live here, and
+        alone; what never came to be is rejected. Raises IndexStoreError, IndexRefusedError."""
         live = self._indexes.live(self._index)
-        if live is not None and (live not in self.newest or self.newest[live]["state"] != LIVE):
-            self.went_live(live)
+        said = self.newest[live]["state"] if live in self.newest else None
+        if live is not None and said != LIVE:
+            self.went_live(live, "the link was moved by hand" if said in (RETIRED, REJECTED) else None)
         for number, row in list(self.newest.items()):
             if number == live:
                 continue
             if row["state"] in (BUILT, GATED):
                 self._append(row, REJECTED, "it was cut short before it was published")
-            elif row["state"] == LIVE and live is None:
-                self._append(row, RETIRED, "its files are gone")
+            elif row["state"] == LIVE:
+                told = "the link leads to no release" if live is None else f"{self._index}@{live} is the one that is loaded"
+                self._append(row, RETIRED, told)
 
     def before(self, live: int | None) -> list[int]:
-        """The release that was live before, to be kept: what a rollback goes back to."""
-        retired = [row for row in self.newest.values() if row["state"] == RETIRED and row["release"] != live]
+        """The release that was live before, to be kept: what a rollback goes back to; of those on disk."""
+        others = [self.newest[n] for n in self._indexes.numbers(self._index) if n != live and n in self.newest]
+        retired = [row for row in others if row["state"] == RETIRED]
         return [max(retired, key=lambda row: (row["recorded_at"], row["release"]))["release"]] if retired else []
 
     def _append(self, row: Row, state: str, reason: str | None) -> None:

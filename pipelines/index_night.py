@@ -40,6 +40,9 @@ _TAKES_AWAY = ("deletions", "rollback")
 """Ways of making a release that add nothing: only integrity, and the size, are asked of them."""
 
 
+FAILED = "failed"
+
+
 class IndexDeskError(ValueError):
     """Something that cannot be done as asked; says why, and what to do."""
 
@@ -47,7 +50,8 @@ class IndexDeskError(ValueError):
 @dataclass(frozen=True)
 class Done:
     """What a pass did for one index. `state`: unchanged, live (a new release), rejected (a gate held it back) or failed. Of
-    the last two `release`, the one that answers, may be new all the same: less what was deleted."""
+    the last two `release`, the one that answers, may be new all the same: less what was deleted; None: there is none, or
+    its folder is not as it should be."""
 
     index: str
     state: str
@@ -56,12 +60,14 @@ class Done:
 
     @property
     def is_trouble(self) -> bool:
-        return self.state in ("rejected", "failed")
+        return self.state in ("rejected", FAILED)
 
     def __str__(self) -> str:
+        if self.release is None and self.state == FAILED:
+            return f"{self.index} is left as it is: {self.why}"
         if self.release is None:
             return f"{self.index} has no release: {self.why}"
-        told = {"unchanged": "stays", "live": "is live", "rejected": "answers, another was held back", "failed": "answers"}
+        told = {"unchanged": "stays", "live": "is live", "rejected": "answers, another was held back", FAILED: "answers"}
         return f"{self.index}@{self.release} {told[self.state]}: {self.why}"
 
 
@@ -95,7 +101,7 @@ class IndexNight:
                 return self._done("unchanged", plan.why)
             made = self._made(plan)
         except VectorsMissingError as error:
-            return self._less_what_is_gone("failed", str(error))
+            return self._less_what_is_gone(FAILED, str(error))
         failed = self._offered(plan.what or "deletions", made, self.refused or plan.why, self.live, is_accepted)
         if not failed:
             return self._done("live", self.refused or plan.why)

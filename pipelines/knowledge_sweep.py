@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.corpus import CHUNKS, DOCUMENTS, DOCUMENTS_NOW, EMBEDDINGS
+from pipelines.index_ledger import index_names
 from pipelines.knowledge_desk import LOCK
 from resources import audit
 from resources.events import alone, remove_rows
 from resources.failpoints import failpoint
 from resources.index_store import IndexStore
 from resources.live_index import CHUNKS as RELEASED_CHUNKS
-from resources.live_index import MANIFEST, RELEASES
+from resources.live_index import MANIFEST, RELEASES, IndexRefusedError, opened
 from resources.retention import Hold
 from resources.store import Store
 from resources.warehouse import Connection, define_inputs
@@ -46,11 +47,16 @@ SWEPT = "knowledge_swept"
 
 @dataclass(frozen=True)
 class Swept:
-    """How many rows went; `why` none did, where a release could not be read."""
+    """How many rows went; `why` none did, where a release could not be read: that is a trouble, as deleted words stay."""
 
     chunks: int = 0
     vectors: int = 0
     why: str = ""
+
+    @property
+    def troubles(self) -> list[str]:
+        """What a person is to know of it."""
+        return [str(self)] if self.why else []
 
     def __str__(self) -> str:
         if self.why:
@@ -62,9 +68,9 @@ def sweep(store: Store, embedder: str, holds: Iterable[Hold], now: datetime) -> 
     """Take out what is held no more, and say so in the audit; `embedder` is the fingerprint in use. Twice is once."""
     with alone(store, LOCK):
         try:
-            released, embedders = _released(IndexStore(store.state))
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            return Swept(why=f"a release cannot be read ({type(error).__name__}); `make index` says more of it")
+            released, embedders = _released(IndexStore(store.state), index_names(store))
+        except _UnreadableError as error:
+            return Swept(why=str(error))
         keeping = [hold for hold in holds if not hold.names_somebody and hold.until >= now.date()]
         spared = {
             name: {f.day for f in store.open(name).files() if f.day and any(hold.spans(f.day) for hold in keeping)}
@@ -94,13 +100,26 @@ def _count(con: Connection, name: str, doomed: str, spared: Collection[date]) ->
     return int(con.execute(f"select count(*) from {name} where {doomed}{kept}").fetchall()[0][0])
 
 
-def _released(indexes: IndexStore) -> tuple[pa.Array, set[str]]:
-    """The chunks of all releases on disk, and the embedders of their vectors. Raises OSError, ValueError, KeyError and
-    pa.ArrowException where one cannot be read."""
+class _UnreadableError(RuntimeError):
+    """A release that cannot be read; says which, and what to do."""
+
+
+def _released(indexes: IndexStore, names: Iterable[str]) -> tuple[pa.Array, set[str]]:
+    """The chunks of all releases on disk, and the embedders of their vectors. Raises _UnreadableError."""
     chunks, embedders = [pa.array([], pa.string())], set()
-    for name in indexes.names():
+    for name in names:
         for number in indexes.numbers(name):
             folder = indexes.folder(name) / RELEASES / str(number)
-            chunks.append(pq.read_table(folder / RELEASED_CHUNKS, columns=["chunk_id"])["chunk_id"].combine_chunks())
-            embedders.add(str(json.loads((folder / MANIFEST).read_bytes())["embedder"]))
+            path = folder / RELEASED_CHUNKS
+            try:
+                with opened(path) as file:
+                    chunks.append(pq.read_table(file, columns=["chunk_id"])["chunk_id"].combine_chunks())
+                path = folder / MANIFEST
+                with opened(path) as file:
+                    embedders.add(str(json.load(file)["embedder"]))
+            except (IndexRefusedError, OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+                raise _UnreadableError(
+                    f"{path} of {name}@{number} cannot be read ({type(error).__name__}). Restore it; or, where another "
+                    f"release is live, remove the folder {folder}: nothing can be rolled back to it then"
+                ) from None
     return pa.concat_arrays(chunks), embedders

@@ -37,6 +37,7 @@ from resources.live_index import (
     SIGNATURE,
     IndexRefusedError,
     Release,
+    live_folder,
     load_release,
     read_manifest,
 )
@@ -44,6 +45,7 @@ from resources.live_index import (
 KEY_FILE = "index_signing.key"
 PUBLIC_FILE = "signing.pub"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _TO_BE_MADE, _TO_BE_LIVE = ".making-", ".live-"
 CHUNK_COLUMNS = pa.schema(
     [
@@ -80,10 +82,6 @@ class IndexStore:
             raise IndexStoreError(f"an index is named by up to 64 of a-z, 0-9, '.', '_' and '-', not {index!r}")
         return self.root / index
 
-    def names(self) -> list[str]:
-        """The indexes that there are folders of."""
-        return sorted(path.name for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
-
     def public_key(self) -> bytes:
         """The key that releases are proven with; made at first use and written beside them. Raises IndexStoreError."""
         public = self._signing_key().public_key().public_bytes_raw()
@@ -96,12 +94,19 @@ class IndexStore:
     def numbers(self, index: str) -> list[int]:
         """The releases that are on disk, ascending."""
         folder = self.folder(index) / RELEASES
-        return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
     def live(self, index: str) -> int | None:
-        """The release that applications load; None: nothing was published yet."""
-        link = self.folder(index) / LIVE
-        return int(os.readlink(link).rsplit("/", 1)[1]) if link.is_symlink() else None
+        """The release that applications load; None: nothing was published yet, or it is gone. Raises IndexStoreError where
+        `live` is not what publishing makes."""
+        try:
+            release = live_folder(self.folder(index))
+        except FileNotFoundError:
+            return None
+        except IndexRefusedError as error:
+            raise IndexStoreError(f"{error}. Move it away, and run make index: a release is built anew") from None
+        return int(release.name) if release.is_dir() else None
 
     def manifest(self, index: str, number: int) -> dict[str, Any]:
         """The proven manifest of a release. Raises IndexRefusedError, FileNotFoundError."""
@@ -203,9 +208,10 @@ class IndexStore:
 
     def _refuse_to_sign_anew(self, path: Path) -> None:
         """A new key is made for the first release, and never silently for a later one: applications would refuse it."""
-        if (self.root / PUBLIC_FILE).exists():
+        witnesses = (self.root / PUBLIC_FILE, *self.root.glob(f"*/{RELEASES}/*"))
+        if signed := next((witness for witness in witnesses if witness.exists()), None):
             raise IndexStoreError(
-                f"{path} is missing, and {self.root / PUBLIC_FILE} says that releases are signed with it. Restore the keys "
+                f"{path} is missing, and {signed} says that releases are signed with it. Restore the keys "
                 "folder from its backup; if the key is lost for good, remove signing.pub and the folders of the indexes, "
                 "and give applications the new key"
             )

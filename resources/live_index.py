@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import stat
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ MANIFEST, SIGNATURE, CHUNKS, LIVE, RELEASES = "manifest.json", "manifest.sig", "
 _ATTEMPTS = 3
 """A release may be tidied away while it is read, once another is live."""
 _BLOCK = 1 << 20
+_KEY_BYTES = 32
 _OF_A_HIT = ("chunk_id", "document_id", "version", "access_label", "valid_until")
 Vectors = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -90,7 +92,8 @@ class Release:
 
 def read_manifest(folder: Path, public_key: bytes) -> dict[str, Any]:
     """The manifest of a release folder, once its signature is proven. Raises IndexRefusedError, FileNotFoundError."""
-    content, signature = (folder / MANIFEST).read_bytes(), (folder / SIGNATURE).read_bytes()
+    with opened(folder / MANIFEST) as said, opened(folder / SIGNATURE) as signed:
+        content, signature = said.read(), signed.read()
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, content)
     except InvalidSignature:
@@ -152,9 +155,7 @@ def search_shards(
     return np.take_along_axis(scores, best, 1), np.take_along_axis(ids, best, 1)
 
 
-def _search(
-    shard: Shard, queries: Vectors, k: int, point: Point, allowed: NDArray[np.bool_] | None
-) -> tuple[Vectors, Ids]:
+def _search(shard: Shard, queries: Vectors, k: int, point: Point, allowed: NDArray[np.bool_] | None) -> tuple[Vectors, Ids]:
     import faiss
 
     is_refined = isinstance(shard.index, faiss.IndexRefineFlat)
@@ -177,15 +178,15 @@ class LiveIndex:
     """The live release of one index, below `folder` (`…/indexes/main`). Any number of threads may search it.
 
     `public_key`: the 32 bytes, or the hex digits of signing.pub, that the application was deployed with, not what lies
-    beside the index. `embedder`: fingerprint of what the application embeds questions with. Raises IndexRefusedError, and
-    FileNotFoundError where nothing was published yet.
+    beside the index. `embedder`: fingerprint of what the application embeds questions with. Raises IndexRefusedError,
+    FileNotFoundError where nothing was published yet, and ValueError where the key is none.
     """
 
     def __init__(self, folder: str | Path, public_key: str | bytes, embedder: str, threads: int = 1):
-        self.folder = Path(folder)
+        self.folder = Path(folder).resolve()
         self.trouble: str | None = None
         """Why the newest release is not used; the one before answers meanwhile. None: all is well."""
-        self._key = bytes.fromhex(public_key.strip()) if isinstance(public_key, str) else public_key
+        self._key = _key_of(public_key)
         self._embedder = embedder
         self._threads = threads
         self._stop = threading.Event()
@@ -201,8 +202,16 @@ class LiveIndex:
         self, queries: Vectors, k: int = 10, labels: Collection[str] | None = None, today: date | None = None
     ) -> list[list[Hit]]:
         """The k best chunks of each query, best first. `labels`: access labels that whoever asks may receive, None: all;
-        `today`: leaves out what is not valid any more."""
+        `today`: leaves out what is not valid any more. Raises ValueError where `queries` are not rows of the index's
+        dimensions, or `labels` is one word."""
         release = self._release  # One release answers a call, whatever is published meanwhile.
+        queries, dimensions = np.asarray(queries), release.manifest["dimensions"]
+        if queries.ndim != 2 or queries.shape[1] != dimensions:
+            raise ValueError(
+                f"queries are rows of {dimensions} numbers, one row a query; these have the shape {queries.shape}"
+            )
+        if isinstance(labels, str):
+            raise ValueError(f"labels is a collection of access labels, such as {{{labels!r}}}, not one word")
         allowed = self._allowed(release, labels, today)
         scores, ids = search_shards(release.shards, queries, k, release.point, self._threads, allowed)
         places = np.searchsorted(release.ids, ids)
@@ -214,15 +223,16 @@ class LiveIndex:
     def refresh(self) -> bool:
         """Take the newest release, if another is live by now; whether it did. Where it raises, the old one stays."""
         with self._loading:
-            if _live_folder(self.folder).name == str(self._release.manifest["release"]):
-                return False
+            number = self._release.manifest["release"]
             try:
-                self._release = self._load()
-            except (IndexRefusedError, FileNotFoundError) as error:
-                self.trouble = str(error)
+                is_new = live_folder(self.folder).name != str(number)
+                if is_new:
+                    self._release = self._load(after=number)
+            except Exception as error:
+                self.trouble = str(error) or type(error).__name__
                 raise
             self.trouble = None
-            return True
+            return is_new
 
     def follow(self, every_seconds: float = 30.0) -> None:
         """Refresh in the background from now on; what is refused is logged, and stands in `trouble`."""
@@ -231,7 +241,7 @@ class LiveIndex:
             while not self._stop.wait(every_seconds):
                 try:
                     self.refresh()
-                except (IndexRefusedError, OSError):
+                except Exception:  # Whatever it is: a thread that died would never take a release again.
                     logging.getLogger(__name__).exception("%s stays: the newest release is refused", self.version)
 
         threading.Thread(target=look, name="live index", daemon=True).start()
@@ -240,10 +250,16 @@ class LiveIndex:
         """Follow no more."""
         self._stop.set()
 
-    def _load(self) -> Release:
+    def _load(self, after: int = 0) -> Release:
         for attempt in range(_ATTEMPTS):
             try:
-                release = load_release(_live_folder(self.folder), self._key)
+                folder = live_folder(self.folder)
+                if int(folder.name) < after:
+                    raise IndexRefusedError(
+                        f"{folder} is older than release {after}, which answers: what is taken back is published as a newer "
+                        "release (make index, rollback)"
+                    )
+                release = load_release(folder, self._key)
                 break
             except FileNotFoundError:
                 if attempt == _ATTEMPTS - 1:
@@ -266,18 +282,46 @@ class LiveIndex:
         return allowed
 
 
-def _live_folder(folder: Path) -> Path:
+def live_folder(folder: Path) -> Path:
     """The release that is live. Raises FileNotFoundError where none is, IndexRefusedError where the link leads elsewhere."""
-    target = os.readlink(folder / LIVE)
-    if not re.fullmatch(rf"{RELEASES}/[0-9]+", target):
+    try:
+        target = os.readlink(folder / LIVE)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise IndexRefusedError(f"{folder / LIVE} is no link to a release of this index") from None
+    if not re.fullmatch(rf"{RELEASES}/[1-9][0-9]{{0,17}}", target):
         raise IndexRefusedError(f"{folder / LIVE} leads to {target}, and not to a release of this index")
     return folder / target
+
+
+def opened(path: Path) -> BufferedReader:
+    """A plain file, open to be read. Raises IndexRefusedError where it is none (a pipe would be waited for), OSError."""
+    return open(path, "rb", opener=_plain)
+
+
+def _plain(path: str, flags: int) -> int:
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise IndexRefusedError(f"{path} is not a plain file")
+    return handle
+
+
+def _key_of(public_key: str | bytes) -> bytes:
+    try:
+        key = bytes.fromhex(public_key.strip()) if isinstance(public_key, str) else bytes(public_key)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise ValueError("public_key is the 64 hex digits of signing.pub, or the 32 bytes that they stand for")
+    return key
 
 
 def _proven(folder: Path, entry: dict[str, Any]) -> BufferedReader:
     """A file of a release, open at its start, whose bytes are those that were signed for. Raises IndexRefusedError."""
     path = folder / entry["file"]
-    file: BufferedReader = path.open("rb")
+    file = opened(path)
     try:
         size = os.fstat(file.fileno()).st_size
         if size != entry["bytes"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from index_house import IndexHouse, Words, chunk_id, text_of
 from rules_house import TalkingHouse
 
 from assets.retrieval import index_rules
+from pipelines.index_ledger import RELEASES_TABLE
 from pipelines.index_night import IndexDeskError
+from pipelines.knowledge_sweep import sweep
+from resources.events import table_rows
 from resources.live_index import IndexRefusedError
 
 MANY = range(400)
@@ -196,6 +200,81 @@ def test_a_live_release_that_was_tampered_with_is_built_anew(house: IndexHouse) 
     [done] = house.desk.work()
     assert done.state == "live" and "the live release is refused" in done.why
     assert house.answers([3]) == [["d3"]]
+
+
+def test_after_a_link_was_moved_by_hand_one_release_is_live_and_one_can_be_gone_back_to(house: IndexHouse) -> None:
+    for minute in range(4):
+        house.at(f"2026-11-11T03:{minute:02}:00")
+        house.put([900 + minute])
+        house.desk.work()
+    link = house.desk.indexes.folder("main") / "live"
+    link.unlink()
+    link.symlink_to("releases/3")
+    for minute, accepted in ((10, set()), (11, {"main"}), (12, set())):
+        house.at(f"2026-11-11T03:{minute}:00")
+        house.put([950 + minute])
+        assert house.desk.work(accept=accepted)[0].state == "live"
+    rows = sorted(table_rows(house.store, RELEASES_TABLE), key=lambda row: row["recorded_at"])
+    assert [row["reason"] for row in rows if (row["release"], row["state"]) == (3, "live")] == [
+        None, "the link was moved by hand",
+    ]  # fmt: skip
+    newest = {row["release"]: row["state"] for row in rows if row["state"] in ("live", "retired", "rejected")}
+    assert [number for number, state in newest.items() if state == "live"] == [7]
+    assert house.desk.indexes.numbers("main") == [6, 7] and house.desk.indexes.live("main") == 7
+    house.at("2026-11-11T04:00:00")
+    assert house.desk.rollback("main").why.startswith("back to main@6")
+
+
+def test_a_link_to_a_release_that_is_gone_is_built_anew_and_the_one_before_stays(house: IndexHouse) -> None:
+    house.desk.work()
+    link = house.desk.indexes.folder("main") / "live"
+    link.unlink()
+    link.symlink_to("releases/99")
+    house.at("2026-11-11T03:00:00")
+    [done] = house.desk.work()
+    assert (done.state, done.release) == ("live", 2) and house.answers([3]) == [["d3"]]
+    assert house.desk.indexes.numbers("main") == [1, 2]
+
+
+@pytest.mark.parametrize("how", ["elsewhere", "a folder"])
+def test_a_folder_that_is_damaged_is_a_sentence_and_left_as_it_is(house: IndexHouse, how: str) -> None:
+    house.desk.work()
+    link = house.desk.indexes.folder("main") / "live"
+    link.unlink()
+    if how == "elsewhere":
+        link.symlink_to("/etc")
+    else:
+        link.mkdir()
+    [done] = house.desk.work()
+    assert done.is_trouble and "main is left as it is" in str(done) and "Move it away, and run make index" in done.why
+    assert house.desk.indexes.numbers("main") == [1]
+    link.rename(link.with_name("aside"))
+    assert house.desk.work()[0].state == "live"
+
+
+def test_a_copy_of_an_index_is_neither_worked_on_nor_tidied(house: IndexHouse) -> None:
+    house.desk.work()
+    folder = house.desk.indexes.folder("main")
+    copies = [folder.with_name(name) for name in ("main (copy)", "main.old")]
+    for copy in copies:
+        shutil.copytree(folder, copy, symlinks=True)
+    house.at("2026-11-11T03:00:00")
+    assert house.desk.names() == ["main"] and [done.index for done in house.desk.work()] == ["main"]
+    assert all((copy / "releases" / "1" / "manifest.json").exists() for copy in copies)
+    assert sweep(house.store, house.embedder.fingerprint, (), house.now).troubles == []
+
+
+def test_a_release_before_that_was_tampered_with_keeps_words_and_says_which(house: IndexHouse) -> None:
+    house.desk.work()
+    house.at("2026-11-11T03:00:00")
+    house.put([900])
+    house.desk.work()
+    path = house.desk.indexes.folder("main") / "releases" / "1" / "chunks.parquet"
+    path.write_bytes(b"no table")
+    [told] = sweep(house.store, house.embedder.fingerprint, (), house.now).troubles
+    assert told.startswith(f"nothing is swept: {path} of main@1 cannot be read") and "remove the folder" in told
+    shutil.rmtree(path.parent)
+    assert sweep(house.store, house.embedder.fingerprint, (), house.now).troubles == []
 
 
 def test_logged_questions_are_what_recall_is_measured_with(house: IndexHouse, tmp_path: Path) -> None:

@@ -202,6 +202,96 @@ def test_a_link_that_leads_elsewhere_is_refused(store: IndexStore) -> None:
         live(store)
 
 
+@pytest.mark.parametrize("how", ["elsewhere", "a folder", "a file"])
+def test_a_link_that_is_none_is_told_by_the_store_and_by_the_loader(store: IndexStore, how: str) -> None:
+    published(store, 1, draft(cloud(100)))
+    index, link = live(store), store.folder("main") / "live"
+    link.unlink()
+    if how == "elsewhere":
+        link.symlink_to("/etc")
+    elif how == "a folder":
+        link.mkdir()
+    else:
+        link.write_text("releases/1")
+    with pytest.raises(IndexStoreError, match=r"live .*to a release of this index\. Move it away, and run make index"):
+        store.live("main")
+    with pytest.raises(IndexRefusedError):
+        index.refresh()
+    assert index.version == "main@1" and "to a release of this index" in (index.trouble or "")
+    if how != "a folder":
+        store.publish("main", 1)
+        assert index.refresh() is False and index.trouble is None
+
+
+def test_what_is_no_release_counts_for_none(store: IndexStore) -> None:
+    published(store, 1, draft(cloud(100)))
+    for name in ("2 (copy)", "²", "007", "1.old"):
+        (store.folder("main") / "releases" / name).mkdir()
+    assert store.numbers("main") == [1] and store.tidy("main", keep=[]) == []
+    link = store.folder("main") / "live"
+    link.unlink()
+    link.symlink_to("releases/99")
+    assert store.live("main") is None
+    with pytest.raises(FileNotFoundError):
+        live(store)
+
+
+def test_an_application_goes_back_to_no_older_release_that_answered(store: IndexStore) -> None:
+    for number in (1, 2):
+        published(store, number, draft(cloud(100)))
+    index = live(store)
+    store.publish("main", 1)
+    with pytest.raises(IndexRefusedError, match="is older than release 2, which answers"):
+        index.refresh()
+    assert index.version == "main@2" and "older" in (index.trouble or "")
+    published(store, 3, draft(cloud(100)))
+    assert index.refresh() and index.version == "main@3" and index.trouble is None
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.sig", "index-0.faiss", "chunks.parquet"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(store: IndexStore, name: str) -> None:
+    published(store, 1, draft(cloud(100)))
+    path = store.folder("main") / "releases" / "1" / name
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(IndexRefusedError, match="is not a plain file"):
+        live(store)
+
+
+def test_following_outlives_whatever_goes_wrong(
+    store: IndexStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    published(store, 1, draft(cloud(100)))
+    index, real = live(store), live_index.load_release
+    monkeypatch.setattr(live_index, "load_release", lambda *_: 1 / 0)
+    published(store, 2, draft(cloud(100)))
+    index.follow(every_seconds=0.01)
+    for _ in range(500):
+        if index.trouble:
+            monkeypatch.setattr(live_index, "load_release", real)
+        if index.version == "main@2":
+            break
+        index._stop.wait(0.01)
+    index.close()
+    assert index.version == "main@2" and "main@1 stays" in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+def test_what_an_application_gets_wrong_is_told_with_what_is_expected(
+    store: IndexStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store, 1, draft(cloud(100)))
+    for key in ("zz", "ab" * 31, b"ab" * 32, ""):
+        with pytest.raises(ValueError, match="64 hex digits"):
+            live(store, public_key=key)
+    monkeypatch.chdir(store.folder("main"))
+    index = LiveIndex(".", store.public_key().hex() + "\n", EMBEDDER)
+    for queries in (cloud(3)[0], cloud(3)[:, :8], cloud(3)[None]):
+        with pytest.raises(ValueError, match="rows of 32 numbers, one row a query"):
+            index.search(queries)
+    with pytest.raises(ValueError, match="collection of access labels"):
+        index.search(cloud(3), labels="public")
+
+
 def test_a_release_that_is_not_whole_is_not_published(store: IndexStore) -> None:
     published(store, 1, draft(cloud(100)))
     store.make("main", 2, draft(cloud(100)))
@@ -243,6 +333,12 @@ def test_the_key_is_made_once_and_never_again_in_silence(store: IndexStore) -> N
     key.write_text(content)
     key.chmod(0o600)
     assert store.public_key() == first
+    published(store, 1, draft(cloud(100)))
+    (store.root / "signing.pub").unlink()
+    key.unlink()
+    with pytest.raises(IndexStoreError, match=r"is missing, and .*/releases/1 says that releases are signed with it"):
+        store.public_key()
+    assert not key.exists()
 
 
 def test_vectors_of_two_embedders_are_never_mixed(store: IndexStore) -> None:
