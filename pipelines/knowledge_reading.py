@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -20,7 +20,7 @@ from assets.retrieval.chunkers import CHUNKERS, Chunk
 from pipelines.corpus import CHUNKS, DOCUMENTS
 from pipelines.knowledge_vetting import Vetting
 from resources.document_reader import Corpus, Found, Unread
-from resources.document_text import READER, Document, DocumentFault
+from resources.document_text import READER, Document, DocumentFault, PassingFault
 from resources.events import append_table
 from resources.failpoints import failpoint
 from resources.knowledge_seed import CorpusSeed, KnowledgeSeed
@@ -79,6 +79,7 @@ class KnowledgeReader:
         self._at = max(now, newest + timedelta(microseconds=1)) if self._known else now
         self._vetting_digest = vetting.digest
         self._seen: set[str] = set()
+        self._taken: set[str] = set()
         self._keeps: list[str] = []
         self.reading = Reading()
 
@@ -104,10 +105,11 @@ class KnowledgeReader:
         for item in files.documents():
             is_empty = False
             if isinstance(item, Unread) and item.keeps:
-                self._keeps.append(item.keeps)
+                self._keep(corpus, item, item.keeps)
             one = self._due(corpus, item)
             known = self._known.get(one.document_id) or self._known.get(_hidden(corpus, one.document_id))
             self._seen.add(one.document_id)
+            self._taken.add(one.document_id)
             if known and known["inputs_digest"] == one.inputs_digest and known["state"] != DELETED:
                 self._seen.add(known["document_id"])
                 self.reading.counts["unchanged"] += 1
@@ -121,15 +123,30 @@ class KnowledgeReader:
                 "to delete them all, take the corpus out of knowledge.yml"
             )
 
+    def _keep(self, corpus: CorpusSeed, item: Unread, keeps: str) -> None:
+        """Leave the documents of a table or folder that cannot be read as they are, and say so where there are any."""
+        hidden = f"{_hidden(corpus, keeps[:-1])}#" if keeps.endswith("#") else keeps
+        self._keeps += [keeps, hidden]
+        live = [row for row in self._known.values() if row["state"] == LIVE]
+        held = [row for row in live if row["source_uri"].startswith((keeps, hidden))]
+        if held:
+            shown = _hidden(corpus, item.source_uri) if self._unspeakable([item.source_uri]) else item.source_uri
+            told = f"{shown}: {item.reason}; its documents ({len(held):,}) were left as they are"
+            self.reading.troubles.append(told)
+
+    def _unspeakable(self, names: Sequence[str]) -> set[str]:
+        return self.vetting.names_with_faults(self.store, names)
+
     def _due(self, corpus: CorpusSeed, item: Found | Unread) -> _Due:
         document_id = item.document_id
-        if document_id in self._seen:
+        if document_id in self._taken:  # no row's id is of the form of a source_uri, and each of these is there once
             item = Unread(item.source_uri, item.source_uri, item.digest, "another document has its id")
-            document_id = item.source_uri if item.source_uri not in self._seen else f"{item.source_uri}#again"
+            document_id = item.source_uri
         reason = item.reason if isinstance(item, Unread) else ""
         released = sorted(entry for entry in corpus.released if entry.rpartition("@")[0] == document_id)
         place = (item.source_uri.rpartition("#")[0], _settings(corpus))
-        deciding = (item.digest, reason, *place, released, READER, self._vetting_digest)
+        limits = (self.seed.largest_bytes, self.seed.most_pages)
+        deciding = (item.digest, reason, *place, released, READER, limits, self._vetting_digest)
         return _Due(corpus, item, document_id, sha256(repr(deciding).encode("utf-8", "backslashreplace")).hexdigest()[:32])
 
     def _decide(self, due: Sequence[_Due]) -> None:
@@ -137,16 +154,17 @@ class KnowledgeReader:
         if not due:
             return
         rows, texts = [], {}
-        read = [(one, *self._read(one)) for one in due]
+        read = [self._read(one) for one in due]
         words = [f"{document.title or ''}\n\n{document.text}" if document else "" for _, document, _ in read]
         faults = self.vetting.faults_of(self.store, words, [one.corpus.permits for one in due])
-        unspeakable = self.vetting.names_with_faults(self.store, [one.document_id for one in due])
+        files = {one.item.source_uri.rpartition("#")[0] or one.item.source_uri for one in due}
+        unspeakable = self._unspeakable([*(one.document_id for one in due), *files])
         for (one, document, reason), found in zip(read, faults, strict=True):
             if not reason and document and f"{one.document_id}@{_version(document.text)}" not in one.corpus.released:
                 reason = found
             if one.document_id in unspeakable:
                 reason = f"its name: {reason or 'a secret, an address or a canary'}"
-            row = self._row(one, document, reason)
+            row = self._row(one, document, reason, unspeakable)
             if row["state"] == LIVE and document:
                 texts[row["document_id"], row["version"], row["chunker"]] = document.text
             rows.append(row)
@@ -154,19 +172,21 @@ class KnowledgeReader:
         failpoint("knowledge.chunked")
         self._store_documents(rows)
 
-    def _read(self, one: _Due) -> tuple[Document | None, str | None]:
+    def _read(self, one: _Due) -> tuple[_Due, Document | None, str | None]:
         """A document, and why it is not indexed whatever its words are."""
         if isinstance(one.item, Unread):
-            return None, one.item.reason
+            return one, None, one.item.reason
         try:
             document = one.item.read()
+        except PassingFault as fault:  # decided on by no more than this night
+            return replace(one, inputs_digest=_version(self._at.isoformat()) * 2), None, str(fault)
         except DocumentFault as fault:
-            return None, str(fault)
+            return one, None, str(fault)
         if (document.access or one.corpus.access) not in self.vetting.labels:
-            return document, "its access label is not declared in access.yml"
-        return document, None
+            return one, document, "its access label is not declared in access.yml"
+        return one, document, None
 
-    def _row(self, one: _Due, document: Document | None, reason: str | None) -> Row:
+    def _row(self, one: _Due, document: Document | None, reason: str | None, unspeakable: set[str]) -> Row:
         version = _version(document.text) if document else _version(f"{reason} {one.item.digest}")
         is_named = not (reason or "").startswith("its name: ")
         updated_at = document.updated_at if document else None
@@ -184,7 +204,7 @@ class KnowledgeReader:
             "document_id": one.document_id if is_named else hidden, "version": version,
             "state": QUARANTINED if reason else LIVE, "reason": reason, "chunker": None if reason else one.corpus.chunker,
             "title": document.title if document and not reason else None,
-            "source_uri": one.item.source_uri if is_named else hidden, "owner": one.corpus.owner,
+            "source_uri": _shown(one, unspeakable) if is_named else hidden, "owner": one.corpus.owner,
             # A label that nobody declared is the document's own word.
             "access_label": document.access if document and document.access in self.vetting.labels else one.corpus.access,
             "valid_until": valid_until, "updated_at": updated_at, "characters": len(document.text) if document else None,
@@ -260,6 +280,12 @@ def _settings(corpus: CorpusSeed) -> str:
 def _hidden(corpus: CorpusSeed, name: str) -> str:
     """What a document goes by whose name must not be shown."""
     return f"{corpus.name}/{_version(name)}"
+
+
+def _shown(one: _Due, unspeakable: set[str]) -> str:
+    """Where a document lies; of a row of a table whose name must not be shown, a digest of that and the row's number."""
+    file, mark, number = one.item.source_uri.rpartition("#")
+    return f"{_hidden(one.corpus, file)}#{number}" if mark and file in unspeakable else one.item.source_uri
 
 
 def _version(text: str) -> str:

@@ -42,9 +42,9 @@ class Vetting:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """Kinds of personal data that are looked for."""
+        """Kinds of personal data that are looked for; a secret is none, and no corpus may hold one."""
         custom = {pattern.kind for pattern in self.rules.custom}
-        return (KINDS - OPTIONAL_KINDS - self.rules.leave) | self.rules.also | custom
+        return ((KINDS - OPTIONAL_KINDS - self.rules.leave) | self.rules.also | custom) - {SECRET}
 
     @property
     def digest(self) -> str:

@@ -111,9 +111,13 @@ def _corpus(
 def _path(where: str, raw: Any) -> Path:
     if not isinstance(raw, str) or not raw:
         raise KnowledgeSeedError(f"{where} needs `path`, a folder or a file, absolute or from the project's folder on")
-    path = REPO / Path(raw).expanduser()
+    try:
+        path = REPO / Path(raw).expanduser()
+        is_there = path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, or of a user that is not
+        raise KnowledgeSeedError(f"{where}: path cannot be looked at ({type(error).__name__})") from None
     # Once a corpus is read, a path that is gone would delete all of its documents.
-    if not path.exists():
+    if not is_there:
         raise KnowledgeSeedError(f"{where}: there is no {path}; to take a corpus out of its index, take its entry out")
     return path
 

@@ -16,14 +16,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from killing import REPO
 from knowledge_house import EMBEDDED, NOW, KnowledgeHouse, TinyEmbedder
+from pdf_files import pdf
 
 from pipelines import knowledge_desk
 from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS, VectorsMissingError, live_chunks, vectors_of
 from pipelines.knowledge_sweep import SWEPT, sweep
 from pipelines.knowledge_vetting import Vetting
-from resources import audit
+from resources import audit, document_text
 from resources.contracts import contracts
 from resources.embedder import cache_folder
 from resources.events import table_rows
@@ -196,7 +198,9 @@ def test_a_broken_table_is_quarantined_and_its_documents_stay(house: KnowledgeHo
     house.write("faq.csv", "id,text\nq1,We open at nine.\nq2,We close at six.\n")
     house.work()
     house.write("faq.csv", b"id,text\nq1,\xff\xfe\n")
-    house.work()
+    done = house.work()
+    left = "its documents (2) were left as they are"
+    assert done.reading.troubles == [f"help/faq.csv: a table that cannot be read (UnicodeDecodeError); {left}"]
     assert house.states() == {
         "q1": ("live", None), "q2": ("live", None),
         "help/faq.csv": ("quarantined", "a table that cannot be read (UnicodeDecodeError)"),
@@ -206,6 +210,58 @@ def test_a_broken_table_is_quarantined_and_its_documents_stay(house: KnowledgeHo
     assert {name: state for name, (state, _) in house.states().items()} == {
         "q1": "live", "q2": "deleted", "help/faq.csv": "deleted",
     }  # fmt: skip
+
+
+def test_a_table_that_lost_its_rows_or_its_end_keeps_its_documents_and_is_told(house: KnowledgeHouse) -> None:
+    name = f"faq-{SECRET}.jsonl"
+    whole = '{"id": "q1", "text": "We open at nine."}\n{"id": "q2", "text": "We close at six."}\n'
+    house.write(name, whole)
+    house.work()
+    for broken in ("", whole[:-20]):
+        house.write(name, broken)
+        done = house.work()
+        assert [house.states()[q] for q in ("q1", "q2")] == [("live", None)] * 2
+        (trouble,) = done.reading.troubles
+        assert "its documents (2) were left as they are" in trouble and SECRET not in trouble
+    assert SECRET not in json.dumps(table_rows(house.store, DOCUMENTS), default=str), "not where a row lies, either"
+
+
+def test_names_that_rows_make_up_change_nothing_a_second_time(house: KnowledgeHouse) -> None:
+    ids = ["help/z.jsonl#3", "help/z.jsonl#3#again", "help/z.jsonl#3", "help/z.md", "twin", "twin", SECRET, SECRET]
+    house.write("a.jsonl", "".join(json.dumps({"id": id_, "text": f"Row {n}."}) + "\n" for n, id_ in enumerate(ids)))
+    house.write("z.jsonl", "".join(json.dumps({"id": id_, "text": f"Line {n}."}) + "\n" for n, id_ in enumerate(ids)))
+    house.write("z.md", PAGE)
+    house.work()
+    assert house.states()["help/z.md"] == ("live", None)
+    before = house.versions()
+    house.work()
+    assert house.versions() == before
+
+
+def test_limits_decide_too_and_what_ran_out_of_time_is_tried_again(
+    house: KnowledgeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.write("a.pdf", pdf("Send it back.", "Within 30 days."))
+    known = yaml.safe_load((house.seeds / "knowledge.yml").read_text(encoding="utf-8"))
+    (house.seeds / "knowledge.yml").write_text(yaml.safe_dump(known | {"most_pages": 1}), encoding="utf-8")
+    house.work()
+    assert house.states()["help/a.pdf"] == ("quarantined", "a PDF of more than 1 pages")
+    with monkeypatch.context() as patch:
+        patch.setattr(document_text, "CHILD_SECONDS", 0.01)
+        house.declare()
+        house.work()
+    assert house.states()["help/a.pdf"] == ("quarantined", "a PDF that takes longer than 0.01 s to read")
+    house.work()
+    assert house.states()["help/a.pdf"] == ("live", None)
+    before = house.versions()
+    house.work()
+    assert house.versions() == before
+
+
+def test_no_corpus_may_permit_secrets(house: KnowledgeHouse) -> None:
+    house.declare({"permits": ["SECRET"]})
+    with pytest.raises(KnowledgeSeedError, match="permits is a list of kinds of personal data"):
+        house.work()
 
 
 def killed(house: KnowledgeHouse, failpoint: str, what: str = "work") -> None:

@@ -44,6 +44,8 @@ def test_what_is_left_out_is_the_careful_choice(tmp_path: Path) -> None:
         ("corpora: {help: {path: DOCS, owner: retrieval, acess: public}}", "not acess"),
         ("corpora: {help: {owner: retrieval}}", "help needs `path`"),
         ("corpora: {help: {path: DOCS/none, owner: retrieval}}", "there is no .*none; to take a corpus out"),
+        ("corpora: {help: {path: ~nobody-of-that-name/kb, owner: retrieval}}", "path cannot be looked at .RuntimeError"),
+        (f"corpora: {{help: {{path: {'x' * 5_000}, owner: retrieval}}}}", "path cannot be looked at .OSError"),
         ("corpora: {help: {path: DOCS}}", "owner is a component of owners.yml .*; not None"),
         ("corpora: {help: {path: DOCS, owner: retrieval, access: board}}", "access is a label of access.yml"),
         ("corpora: {help: {path: DOCS, owner: retrieval, index: ../x}}", "index is a name"),
