@@ -229,7 +229,8 @@ class LiveIndex:
                 if is_new:
                     self._release = self._load(after=number)
             except Exception as error:
-                self.trouble = str(error) or type(error).__name__
+                foreseen = isinstance(error, IndexRefusedError | OSError)
+                self.trouble = str(error) if foreseen else f"a {type(error).__name__}, not foreseen: see the log"
                 raise
             self.trouble = None
             return is_new

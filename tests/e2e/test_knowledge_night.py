@@ -14,6 +14,7 @@ from pipelines import index
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
 from pipelines.corpus import EMBEDDINGS, live_chunks, vectors_of
+from pipelines.index_desk import IndexDesk
 from pipelines.index_runs import INDEX
 from pipelines.nightly import COULD_NOT_START, NightRun
 from pipelines.settings import Settings
@@ -108,6 +109,14 @@ def test_a_night_makes_an_index_of_files_and_the_next_one_leaves_it_alone(
     assert "is empty now" in capsys.readouterr().err
     assert index.main(["rollback", "other"]) == 2
     assert "there is no index 'other'" in capsys.readouterr().err
+    manifest = IndexStore(house.store.state).folder("main") / "live" / "manifest.json"
+    manifest.write_text("{", encoding="utf-8")
+    monkeypatch.setattr(IndexDesk, "work", lambda *_, **__: [])
+    assert index.main([]) == 1
+    assert f"{manifest.resolve()} of main@" in capsys.readouterr().err
+    monkeypatch.setattr(IndexDesk, "work", lambda *_, **__: Path(house.root / "full").read_bytes())
+    assert index.main([]) == 2
+    assert "No such file" in capsys.readouterr().err
 
 
 def test_without_a_corpus_a_night_says_nothing_and_writes_nothing(
