@@ -7,6 +7,7 @@ live document without them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ from resources.table_store import arrow_schema
 
 LIVE, DELETED, QUARANTINED = "live", "deleted", "quarantined"
 DOCUMENTS_AT_ONCE, BYTES_AT_ONCE = 1_000, 32_000_000
+_HIDDEN_ROW = re.compile(r"/[0-9a-f]{16}#\d+\Z")
 Row = dict[str, Any]
 Say = Callable[[str], None]
 _NEWEST = """
@@ -81,6 +83,7 @@ class KnowledgeReader:
         self._seen: set[str] = set()
         self._taken: set[str] = set()
         self._keeps: list[str] = []
+        self._unlisted: set[str] = set()
         self.reading = Reading()
 
     def read(self, say: Say) -> Reading:
@@ -127,6 +130,8 @@ class KnowledgeReader:
         """Leave the documents of a table or folder that cannot be read as they are, and say so where there are any."""
         hidden = f"{_hidden(corpus, keeps[:-1])}#" if keeps.endswith("#") else keeps
         self._keeps += [keeps, hidden]
+        if keeps.endswith("/"):
+            self._unlisted.add(corpus.name)
         live = [row for row in self._known.values() if row["state"] == LIVE]
         held = [row for row in live if row["source_uri"].startswith((keeps, hidden))]
         if held:
@@ -216,9 +221,14 @@ class KnowledgeReader:
         gone = [
             row | {"day": self._at.date(), "recorded_at": self._at, "state": DELETED, "reason": None, "title": None}
             for id_, row in self._known.items()
-            if row["state"] != DELETED and id_ not in self._seen and not row["source_uri"].startswith(tuple(self._keeps))
+            if row["state"] != DELETED and id_ not in self._seen and not self._is_kept(row)
         ]
         self._store_documents(gone)
+
+    def _is_kept(self, row: Row) -> bool:
+        # Of a row of a table without a name to show nobody knows in which folder that lay.
+        is_anywhere = row["corpus"] in self._unlisted and bool(_HIDDEN_ROW.search(row["source_uri"]))
+        return is_anywhere or row["source_uri"].startswith(tuple(self._keeps))
 
     def _store_chunks(self, texts: dict[tuple[str, str, str], str]) -> None:
         there = self._chunked([document_id for document_id, _, _ in texts])

@@ -226,6 +226,26 @@ def test_a_table_that_lost_its_rows_or_its_end_keeps_its_documents_and_is_told(h
     assert SECRET not in json.dumps(table_rows(house.store, DOCUMENTS), default=str), "not where a row lies, either"
 
 
+def test_a_folder_that_cannot_be_listed_keeps_tables_whose_names_are_not_shown(
+    house: KnowledgeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.write(f"closed/faq-{SECRET}.csv", "id,text\nq1,We open at nine.\n")
+    house.write("closed/gone.md", PAGE)
+    house.work()
+    listed = os.scandir
+
+    def refuse(path: str | Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    done = house.work()
+    assert house.states()["q1"] == house.states()["help/closed/gone.md"] == ("live", None)
+    assert done.reading.counts["deleted"] == 0
+    assert "help/closed: a folder that cannot be listed" in done.reading.troubles[0]
+
+
 def test_names_that_rows_make_up_change_nothing_a_second_time(house: KnowledgeHouse) -> None:
     ids = ["help/z.jsonl#3", "help/z.jsonl#3#again", "help/z.jsonl#3", "help/z.md", "twin", "twin", SECRET, SECRET]
     house.write("a.jsonl", "".join(json.dumps({"id": id_, "text": f"Row {n}."}) + "\n" for n, id_ in enumerate(ids)))
