@@ -85,8 +85,11 @@ def test_front_matter_that_is_not_plainly_understood_refuses_its_page(content: b
 
 @pytest.mark.parametrize(
     "front",
-    ["---\raccess: board\r---\rText", "\n \n---\naccess: board \n---\nText",
-     "\ufeff\ufeff---\r\n Access : ' board '\r\n---\r\nText"],
+    [
+        "---\raccess: board\r---\rText",
+        "\n \n---\naccess: board \n---\nText",
+        "\ufeff\ufeff---\r\n Access : ' board '\r\n---\r\nText",
+    ],
 )
 def test_a_label_holds_however_it_is_written(front: str) -> None:
     assert of_markdown(front.encode()).access == "board"
@@ -227,7 +230,7 @@ def test_each_row_of_a_table_is_a_document_and_a_bad_one_is_refused_alone(tmp_pa
 def test_tables_of_other_kinds_say_the_same(tmp_path: Path) -> None:
     row = {"id": "a", "text": "First.", "title": "A", "access": "public", "valid_until": date(2027, 1, 31)}
     pq.write_table(pa.Table.from_pylist([row | {"updated_at": datetime(2026, 1, 1, tzinfo=UTC)}]), tmp_path / "a.parquet")
-    (tmp_path / "b.csv").write_text("id,text,valid_until\nb,\"Second,\nwhole.\",2027-01-31\nc,,\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text('id,text,valid_until\nb,"Second,\nwhole.",2027-01-31\nc,,\n', encoding="utf-8")
     (tmp_path / "c.csv").write_text("id,words\nc,Third.\n", encoding="utf-8")
     (tmp_path / "d.parquet").write_bytes(b"PAR1 not really")
     assert said(corpus(tmp_path)) == {
