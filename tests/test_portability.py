@@ -316,4 +316,4 @@ def test_a_macro_means_the_same_on_both_engines(engine: Spark, name: str) -> Non
 def test_only_these_tokens_are_rewritten() -> None:
     sql = "select cast($day as date) as day, cast(a as string) as a from t;\n"
     assert as_spark(sql) == "select cast(:day as date) as day, cast(a as string) as a from t"
-    assert set(TYPES.values()) == {"string", "bigint", "int", "double", "boolean", "date", "timestamp"}
+    assert set(TYPES.values()) == {"string", "bigint", "int", "double", "boolean", "date", "timestamp", "array<float>"}

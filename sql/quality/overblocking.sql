@@ -48,7 +48,7 @@ told as (
         'blocked_feedback' as basis,
         sum(labelled) as n,
         sum(false_positives) as wrong,
-        cast(sum(false_positives) as double) / sum(labelled) as rate,
+        cast(sum(false_positives) as double) / nullif(sum(labelled), 0) as rate,
         cast(sum(labelled) as double) as n_effective
     from service.safety_daily
     where labelled > 0
