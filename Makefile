@@ -92,11 +92,33 @@ review: setup ## write the review of last week's failures, or of WEEK=2026-W46
 index: setup ## read the knowledge base and release its indexes (seeds/knowledge.yml; ARGS="rollback main", "--accept main")
 	@$(PY) -W ignore -m pipelines.index $(ARGS)
 
+tune: setup ## decide what is trained, train it, judge, promote: ARGS="--check", "--kind retriever --now", "list", "cancel 1f2e"
+	@$(PY) -W ignore -m pipelines.tune $(ARGS)
+
 train-detector: setup ## train the detector of hallucinations on the labels so far (docs/quality.md)
 	@$(PY) -W ignore -m pipelines.train_detector
 
+model: setup ## registered models and who is champion: ARGS="list", "promote embedder 3", "rollback embedder" (docs/registry.md)
+	@$(PY) -W ignore -m pipelines.model $(or $(ARGS),list)
+
+approve: setup ## let something go live, or not: WHAT=tuning/embedder/<candidate> ARGS="--reason '...'" (or --refuse)
+	@test -n "$(WHAT)" || { echo "usage: make approve WHAT=tuning/embedder/<candidate> ARGS=\"--reason '...'\"" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.approve "$(WHAT)" $(ARGS)
+
+gate: setup ## may a version be released? ARGS="support@v13", "--check", "--junit gate.xml" (docs/evaluations.md)
+	@$(PY) -W ignore -m pipelines.gate $(ARGS)
+
+replay: setup ## an incident's requests, asked of a candidate: ARGS="support@v13 --incident 2026-11-09-1"
+	@$(PY) -W ignore -m pipelines.replay $(ARGS)
+
 deployment: setup ## state a deployment: ARGS="start v13 --what 'shorter answers' --minutes 30", "finish v13", "list"
 	@$(PY) -W ignore -m pipelines.deployment $(ARGS)
+
+prompts: setup ## what prompt manifests say: ARGS="lint" (what is wrong), "diff a@v1 a@v2", "sync" (docs/prompts.md)
+	@$(PY) -W ignore -m pipelines.prompts $(or $(ARGS),list)
+
+release: setup ## what is live: ARGS="promote a@v2 --reason '...'", "rollback a --reason '...'", "list" (docs/releases.md)
+	@$(PY) -W ignore -m pipelines.release $(or $(ARGS),list)
 
 backup: setup ## the whole warehouse as one set: TO=/backups (or TO=x.tar.zst), KEYS_TO=/safe; ARGS="--keep 7"
 	@test -n "$(TO)" || { echo "usage: make backup TO=/backups [KEYS_TO=/safe] [ARGS=\"--keep 7\"]" >&2; exit 2; }
@@ -112,4 +134,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
+from resources import terminal
 from resources.computing import OWN_DAY, DayOutcome
 from resources.contracts import Contract
 from resources.warehouse import Rule, Verdict, literal
@@ -91,6 +92,17 @@ def result(
             **({"where": dg.MetadataValue.json(dict(failing))} if failing else {}),
             **{key: dg.MetadataValue.json(value) for key, value in (more or {}).items()},
         },
+    )
+
+
+def verdict_of(check: str, key: dg.AssetKey, sentences: Sequence[str]) -> dg.AssetCheckResult:
+    """The verdict on a pass: it holds where there is nothing that a person is to know."""
+    return dg.AssetCheckResult(
+        check_name=check,
+        asset_key=key,
+        passed=not sentences,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={"sentences": dg.MetadataValue.json([terminal.one_line(one) for one in sentences])} if sentences else {},
     )
 
 

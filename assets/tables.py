@@ -45,7 +45,7 @@ def tables_read(contract: Contract) -> set[str]:
     """The tables that a table's SQL names in FROM and JOIN."""
     # `extract(hour from r.ts)` and `is distinct from r.model` look like FROM: a question's name tells them apart.
     questions = {folder.name for folder in CONTRACTS.iterdir()}
-    named = _FROM.findall(strip_comments(contract.sql_path.read_text(encoding="utf-8")))
+    named = _FROM.findall(strip_comments(contract.sql))
     return {name for name in named if name.split(".")[0] in questions}
 
 

@@ -50,7 +50,7 @@ def main(root: Path) -> None:
     for contract in promised.values():
         if contract.kind != "derived":
             continue
-        sql = contract.sql_path.read_text(encoding="utf-8").rstrip().rstrip(";")
+        sql = contract.sql.rstrip().rstrip(";")
         con.execute(
             f"create table {contract.name} as select * from ({sql}) limit 0", parameters_of(sql, {"day": "2026-01-01"})
         )

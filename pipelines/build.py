@@ -13,6 +13,7 @@ from assets.cost.assets import prices_asset
 from assets.expectations import published_checks
 from assets.governance.assets import published_asset
 from assets.logs.assets import landing_asset, tenants_asset
+from assets.release.assets import prompts_asset
 from assets.retrieval.assets import known_asset
 from assets.service.assets import declared_asset
 from assets.tables import table_asset
@@ -26,15 +27,20 @@ from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, l
 from pipelines.maintain import maintain
 from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
 from pipelines.progress import progress
+from pipelines.prompt_runs import prompts_job, prompts_schedule, registry_asset
+from pipelines.registry_runs import registry_sensor
+from pipelines.release_gate_runs import gates_asset, release_gate_job, replay_job, replays_asset
 from pipelines.retain import retain
 from pipelines.review_runs import cases_asset, review_job, review_schedule
 from pipelines.schedules import maintenance_schedule, nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
 from pipelines.settings import Settings, SettingsError
+from pipelines.training_runs import curve_specs
+from pipelines.tuning_runs import candidates_asset, decision_asset, tuning_job, tuning_schedule
 from pipelines.validation import validation_sensor
 from resources.calendar import CalendarError, calendar
 from resources.contracts import contracts
-from resources.warehouse_resource import EmbedderResource, WarehouseResource
+from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
@@ -45,6 +51,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     # Read when torch is first imported: a thread that waits for another must not spin, or a machine with other work, too,
     # spends many times what vectors cost.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # MLflow reports its use to its makers unless this is set before it is imported.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         nightly_hour_utc = calendar().nightly_hour_utc
     except CalendarError as error:
@@ -65,7 +73,13 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "embedder": EmbedderResource(
             model=settings.embedder, dtype=settings.embedder_dtype, device=settings.embedder_device
         ),
+        "registry": RegistryResource(uri=settings.mlflow_uri),
     }
+
+
+def with_defaults(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources, and those that need no settings where they are left out."""
+    return {"embedder": EmbedderResource(), "registry": RegistryResource(), **resources}
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -82,6 +96,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             declared_asset(promised),
             known_asset(promised),
             deployments_asset(promised),
+            prompts_asset(promised),
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
             alerts_asset(promised),
@@ -93,6 +108,12 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             cases_asset(promised),
             knowledge_asset(promised),
             releases_asset(promised),
+            decision_asset(promised),
+            candidates_asset(promised),
+            gates_asset(promised),
+            replays_asset(promised),
+            registry_asset(promised),
+            *curve_specs(),
         ],
         asset_checks=[validation],
         jobs=[
@@ -104,6 +125,10 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             detector_job(),
             review_job(),
             index_job(),
+            tuning_job(),
+            release_gate_job(),
+            replay_job(),
+            prompts_job(),
             maintain,
             retain,
         ],
@@ -111,6 +136,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             nightly_schedule(),
             probe_schedule(),
             index_schedule(),
+            tuning_schedule(),
+            prompts_schedule(),
             detector_schedule(),
             review_schedule(),
             maintenance_schedule(),
@@ -121,10 +148,11 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             alert_sensor(),
             *label_sensors(),
             judge_sensor(),
+            registry_sensor(),
             validation_sensor(promised),
         ],
         loggers={"console": colored_console_logger, "progress": progress},
-        resources={"embedder": EmbedderResource(), **(resources or build_resources(Settings.from_environment()))},
+        resources=with_defaults(resources or build_resources(Settings.from_environment())),
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.
         executor=dg.in_process_executor,
     )

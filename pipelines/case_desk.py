@@ -10,12 +10,10 @@ import fcntl
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from assets.quality.alike import Asked
 from assets.quality.case_log import Case, CaseError, change, fold, proposing
@@ -23,20 +21,20 @@ from assets.quality.case_proposals import Cases, Failing, proposals
 from assets.quality.eval_case import EvalCase, expected_of, parse
 from pipelines.case_failures import Words, document_ids, facts, failures, words_of
 from pipelines.case_files import ProposalFiles, Suites
+from pipelines.second_look import are_clean
 from pipelines.word_files import remove_words
-from resources import capture
 from resources.clock import Clock
 from resources.events import append, closed_days_of, table_rows
 from resources.failpoints import failpoint
 from resources.key_record import open_keyring
 from resources.labelling_seed import LABELLING_FILE, load_labelling
-from resources.redaction import Redactor
-from resources.redaction_seed import load as redaction_rules
 from resources.store import Store
 from resources.warehouse_resource import WarehouseResource
 
 Row = dict[str, Any]
 PROPOSALS, LOG, TEXTS = "quality.case_proposals", "quality.case_log", "logs.texts"
+ATTACKS = "adversarial"
+"""Suite for what was unsafe, where nobody says another."""
 LOOK_BACK_DAYS = 35
 """A failure is proposed where it becomes known so long after its response, or sooner."""
 
@@ -229,14 +227,7 @@ class CaseDesk:
         return [place not in faulty for place in range(len(words))]
 
     def _is_clean(self, texts: Sequence[str]) -> list[bool]:
-        """Whether a second look finds nothing: by today's rules, and also for the kinds that landing leaves in texts."""
-        if not texts:
-            return []
-        rules = replace(redaction_rules(self.seeds / "redaction.yml"), leave=frozenset())
-        with self.store.connection() as con:
-            redactor = Redactor(con, ner=capture.load(self.seeds / capture.CAPTURE_FILE.name).ner, rules=rules)
-            clean: list[bool] = redactor.is_clean(pa.array(texts, pa.string())).to_pylist()
-        return clean
+        return are_clean(self.store, self.seeds, texts)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -250,7 +241,10 @@ def _line(day: date, request_id: str, rows: Sequence[Row], words: Words, documen
     """A proposal as people read and edit it: a case to be, and what is known about it."""
     first = rows[0]
     causes = Counter(row["root_cause"] for row in rows if row["root_cause"])
+    # What an attack brought about belongs to the suite that every version is asked (docs/evaluations.md).
+    suite = {"suite": ATTACKS} if any(row["failure"] == "unsafe" for row in rows) else {}
     return {
+        **suite,
         "case_id": first["case_id"], "kind": None, "feature": first["feature"], "question": words.question,
         "history": words.history, "context": list(words.context), "document_ids": list(documents),
         "reference": words.correction, **expected_of(words.correction, words.answer), "expected_refusal": None,

@@ -47,7 +47,7 @@ def users_of(column: str, promised: dict[str, Contract]) -> list[str]:
         if (
             is_figure
             and contract.is_sql
-            and re.search(rf"\b({names})\b", strip_comments(contract.sql_path.read_text(encoding="utf-8")))
+            and re.search(rf"\b({names})\b", strip_comments(contract.sql))
         ):
             found.append(contract.name)
     return found

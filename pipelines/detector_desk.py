@@ -7,6 +7,7 @@ under the same name.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -73,10 +74,11 @@ class DetectorDesk:
         # Trained before on the same labels, it stands there already.
         return Pass(next(there for there in table_rows(self.store, DETECTORS) if there["detector"] == name))
 
-    def labelled(self) -> pl.DataFrame:
+    def labelled(self, without: Collection[str] = ()) -> pl.DataFrame:
         """The rows of quality.scores of drawn responses that people judged, with `label` and `inclusion`; those of the
-        newest scorer. Where annotators are of two minds in equal parts, the response is left out."""
-        labels = table_rows(self.store, LABELS)
+        newest scorer. Where annotators are of two minds in equal parts, the response is left out. `without`: annotators who
+        are not believed."""
+        labels = [row for row in table_rows(self.store, LABELS) if row["annotator"] not in without]
         columns = [c.name for c in self.store.contracts[LABELS].columns]
         if not labels:
             return pl.DataFrame()

@@ -4,7 +4,6 @@ Offered to build.py: `detectors_asset`, `detector_job`, `detector_schedule`.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -14,8 +13,7 @@ from pipelines.clock import WallClock
 from pipelines.detector_desk import DETECTORS, DetectorDesk, Pass
 from resources.calendar import calendar
 from resources.contracts import Contract
-from resources.registry import Registry
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import RegistryResource, WarehouseResource
 
 TRAIN = "train_detector"
 
@@ -25,10 +23,11 @@ def detectors_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="quality__detectors", specs=[asset_spec(contracts[DETECTORS], contracts)])
     def detectors(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: WallClock
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource, registry: RegistryResource, clock: WallClock
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         warehouse.sign(context)
-        done = DetectorDesk(warehouse.store(), Registry.of(Path(warehouse.state_dir)), clock).work()
+        store = warehouse.store()
+        done = DetectorDesk(store, registry.open(store), clock).work()
         context.log.info(str(done))
         rows = sum(file.rows for file in warehouse.store().open(DETECTORS).files())
         yield dg.MaterializeResult(asset_key=asset_key(DETECTORS), metadata={"dagster/row_count": rows, **_told(done)})

@@ -10,6 +10,8 @@ import argparse
 import sys
 
 from pipelines.build import build_resources
+from pipelines.champion import retrieval_embedder
+from pipelines.ending import end
 from pipelines.index_desk import IndexDesk
 from pipelines.index_night import IndexDeskError
 from pipelines.index_runs import troubles
@@ -23,13 +25,14 @@ from resources.golden_seed import GoldenSeedError
 from resources.index_store import IndexStoreError
 from resources.knowledge_seed import KnowledgeSeedError
 from resources.live_index import IndexRefusedError
+from resources.model_version import RegistryError
 from resources.redaction_seed import RedactionError
 from resources.retention import RetentionError
 from resources.service_seeds import ServiceSeedError
 
 COULD_NOT = (
     AccessSeedError, EmbedderError, GoldenSeedError, IndexDeskError, IndexRefusedError, IndexStoreError, KnowledgeSeedError,
-    OSError, RedactionError, RetentionError, ServiceSeedError, SettingsError,
+    OSError, RedactionError, RegistryError, RetentionError, ServiceSeedError, SettingsError,
 )  # fmt: skip
 
 
@@ -55,24 +58,29 @@ def _run(options: argparse.Namespace) -> int:
     settings.check_folders()
     resources = build_resources(settings)
     warehouse, clock = resources["warehouse"], resources["clock"]
-    knowledge = KnowledgeDesk.of(warehouse, resources["embedder"], clock)
-    desk = IndexDesk(warehouse.store(), warehouse.seeds, knowledge.embedder, clock)
+    store = warehouse.store()
+    declared = KnowledgeDesk.of(warehouse, resources["embedder"], clock)
+    if options.command is None and (options.check or declared.is_off()):
+        corpora = [f"{corpus.name} ({corpus.path})" for corpus in declared.read_seed().corpora]
+        _say(f"knowledge.yml: {', '.join(corpora) or 'no corpus is declared'}")
+        return 0
+    chosen = retrieval_embedder(store, resources["embedder"], resources["registry"].open(store))
+    knowledge = KnowledgeDesk(store, warehouse.seeds, chosen.embedder, clock)
+    desk = IndexDesk(store, warehouse.seeds, knowledge.embedder, clock)
     if options.command == "rollback":
         back = desk.rollback(options.index, options.release)
         _say(str(back))
         return 1 if back.is_trouble else 0
-    if options.check or knowledge.is_off():
-        corpora = [f"{corpus.name} ({corpus.path})" for corpus in knowledge.read_seed().corpora]
-        _say(f"knowledge.yml: {', '.join(corpora) or 'no corpus is declared'}")
-        return 0
+    if chosen.version:
+        _say(str(chosen))
     done = knowledge.work(_say)
     _say(str(done))
     released = desk.work(accept=options.accept)
     for one in released:
         _say(str(one))
-    swept = sweep(warehouse.store(), done.embedder, warehouse.retention().holds, clock.now())
+    swept = sweep(store, done.embedder, warehouse.retention().holds, clock.now())
     _say(str(swept))
-    wrong = [*done.reading.troubles, *troubles(released), *swept.troubles]
+    wrong = [*chosen.troubles, *done.reading.troubles, *troubles(released), *swept.troubles]
     for sentence in wrong:
         print(f"index: {terminal.lines(sentence)}", file=sys.stderr)
     return 1 if wrong else 0
@@ -83,4 +91,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assets.retrieval.ranking import Estimate, difference, estimate, first_of_each, measured
-from pipelines.index_queries import Questions
+from pipelines.index_queries import Judged, Questions
 from resources.faiss_index import Tuned, VectorIndex, exact, recalls, tune
 from resources.live_index import Ids, Point, Vectors
 
@@ -118,15 +118,15 @@ def judged(searched: Searched, questions: Questions, documents: Collection[str])
         found["golden_queries"] = _in_order(runs, {name: kept for name, *_, kept in golden})
         scopes["golden_queries"] = [(one.tenant, one.topic) for _, one, *_ in golden]
     document_of = dict(zip(*(searched.chunks[name].to_pylist() for name in ("chunk_id", "document_id")), strict=True))
-    cited = []
-    for one in questions.cited:
+    logged: dict[str, list[tuple[Judged, dict[str, int]]]] = {}
+    for one in questions.judged:
         if relevant := {document_of.get(name, name) for name in one.documents} & set(documents):
-            cited.append((one, dict.fromkeys(relevant, 1)))
-    if cited:
-        lists = _documents(searched, [one.vector for one, _ in cited])
+            logged.setdefault(one.basis, []).append((one, dict.fromkeys(relevant, 1)))
+    for basis, some in logged.items():
+        lists = _documents(searched, [one.vector for one, _ in some])
         runs = {str(place): names for place, names in enumerate(lists)}
-        found["cited"] = _in_order(runs, {str(place): kept for place, (_, kept) in enumerate(cited)})
-        scopes["cited"] = [(one.tenant, None) for one, _ in cited]
+        found[basis] = _in_order(runs, {str(place): kept for place, (_, kept) in enumerate(some)})
+        scopes[basis] = [(one.tenant, None) for one, _ in some]
     return Found(np.empty(0), questions.come_from, found, scopes, [name for name, *_ in golden])
 
 
@@ -151,7 +151,7 @@ def rows(found: Found) -> Iterator[Row]:
         one = {"metric": "index_recall", "basis": "exact_search", "queries_from": found.come_from}
         yield _row(estimate(found.recall), one, "all", "")
     for basis, metrics in found.judged.items():
-        source = "logs" if basis == "cited" else basis
+        source = basis if basis == "golden_queries" else "logs"
         for metric, values in metrics.items():
             one = {"metric": metric, "basis": basis, "queries_from": source}
             yield _row(estimate(values), one, "all", "")

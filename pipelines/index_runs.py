@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from assets.checks import verdict_of
 from assets.retrieval.assets import KNOWN
 from assets.tables import asset_key, asset_spec
+from pipelines.champion import retrieval_embedder
 from pipelines.clock import WallClock
 from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS
 from pipelines.index_desk import IndexDesk
@@ -21,7 +23,7 @@ from resources import terminal
 from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.store import Store
-from resources.warehouse_resource import EmbedderResource, WarehouseResource
+from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
 
 INDEX = "index"
 KNOWLEDGE = (DOCUMENTS, CHUNKS, EMBEDDINGS)
@@ -40,39 +42,51 @@ def knowledge_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
 
     @dg.multi_asset(name="retrieval__knowledge", specs=specs, check_specs=[check])
     def knowledge(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, embedder: EmbedderResource, clock: WallClock
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        embedder: EmbedderResource,
+        registry: RegistryResource,
+        clock: WallClock,
     ) -> Results:
         warehouse.sign(context)
-        done = KnowledgeDesk.of(warehouse, embedder, clock).work(context.log.info)
+        store = warehouse.store()
+        chosen = retrieval_embedder(store, embedder, registry.open(store))
+        done = KnowledgeDesk(store, warehouse.seeds, chosen.embedder, clock).work(context.log.info)
         context.log.info(str(done))
         told = {DOCUMENTS: done.reading.counts, CHUNKS: {}, EMBEDDINGS: {"computed": done.embedded}}
         for name in KNOWLEDGE:
             metadata = {"dagster/row_count": _rows(warehouse.store(), name), **told[name]}
             yield dg.MaterializeResult(asset_key=asset_key(name), metadata=metadata)
-        yield _checked(DOCUMENTS, CORPORA_READ, done.reading.troubles)
+        yield verdict_of(CORPORA_READ, asset_key(DOCUMENTS), done.reading.troubles)
 
     return knowledge
 
 
 def releases_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     """Releasing: each index as it is due, measured and gated; then words and vectors go that nothing holds any more."""
-    told = "No gate held a release back, none failed to be made, and all on disk can be read"
+    told = "No gate held a release back, none failed to be made, all on disk can be read, and so can the model registry"
     check = dg.AssetCheckSpec(RELEASED, asset=asset_key(RELEASES[0]), description=told)
     reads = [asset_key(name) for name in KNOWLEDGE]
     specs = [asset_spec(contracts[name], contracts).replace_attributes(deps=reads) for name in RELEASES]
 
     @dg.multi_asset(name="retrieval__releases", specs=specs, check_specs=[check])
     def releases(
-        context: dg.AssetExecutionContext, warehouse: WarehouseResource, embedder: EmbedderResource, clock: WallClock
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        embedder: EmbedderResource,
+        registry: RegistryResource,
+        clock: WallClock,
     ) -> Results:
         warehouse.sign(context)
-        store, model = warehouse.store(), embedder.open(warehouse.store())
-        done = IndexDesk(store, warehouse.seeds, model, clock).work(context.log.info)
-        swept = sweep(store, model.fingerprint, warehouse.retention().holds, clock.now())
+        store = warehouse.store()
+        chosen = retrieval_embedder(store, embedder, registry.open(store))
+        context.log.info(str(chosen))
+        done = IndexDesk(store, warehouse.seeds, chosen.embedder, clock).work(context.log.info)
+        swept = sweep(store, chosen.embedder.fingerprint, warehouse.retention().holds, clock.now())
         context.log.info(str(swept))
         for name in RELEASES:
             yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/row_count": _rows(store, name)})
-        yield _checked(RELEASES[0], RELEASED, [*troubles(done), *swept.troubles])
+        yield verdict_of(RELEASED, asset_key(RELEASES[0]), [*chosen.troubles, *troubles(done), *swept.troubles])
 
     return releases
 
@@ -110,16 +124,6 @@ def index_schedule() -> dg.ScheduleDefinition:
 def troubles(done: list[Done]) -> list[str]:
     """What a person is to know of a pass over the indexes."""
     return [terminal.one_line(str(one)) for one in done if one.is_trouble]
-
-
-def _checked(table: str, check: str, sentences: list[str]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=check,
-        asset_key=asset_key(table),
-        passed=not sentences,
-        severity=dg.AssetCheckSeverity.ERROR,
-        metadata={"sentences": dg.MetadataValue.json([terminal.one_line(one) for one in sentences])} if sentences else {},
-    )
 
 
 def _rows(store: Store, name: str) -> int:

@@ -6,10 +6,11 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.cost.assets import PRICE_BOOK
+from assets.governance.assets import WRITTEN
 from assets.logs.assets import LEDGER
+from assets.release.assets import PROMPTS
 from assets.service.assets import DECLARED
 from assets.tables import asset_key
-from resources.audit import AUDIT
 from resources.contracts import Contract
 
 LAND, COMPUTE, PUBLISH, VALIDATE = "land", "compute_days", "publish", "validate"
@@ -22,9 +23,9 @@ def jobs(
     validating what was published, which belongs to none of the others.
     """
     checks = dg.AssetSelection.checks(*published_checks.check_keys)
-    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants", "release.deployments"]
+    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants", "release.deployments", PROMPTS]
     derived = [c.name for c in contracts.values() if c.kind == "derived"]
-    published = [c.name for c in contracts.values() if c.kind in ("projection", "view")] + [AUDIT]
+    published = [c.name for c in contracts.values() if c.kind in ("projection", "view") or c.name in WRITTEN]
     defined = [
         dg.define_asset_job(
             LAND,

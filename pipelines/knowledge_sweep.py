@@ -1,9 +1,9 @@
 """The sweep: words and vectors that nothing holds any more leave the tables.
 
 A chunk is held while its document is live, or while a release that is on disk has it: the live one, and those to which a
-rollback may lead. A vector is held while a held chunk has its text, and its embedder is in use. A legal hold that names
-nobody keeps its days whole. Rows are taken out of the tables' days; the files go with a later vacuum (docs/retention.md).
-retrieval.documents keeps what became of each document.
+rollback may lead. A vector is held while a held chunk has its text, and its embedder is in use, or was the champion before:
+the alias may move back. A legal hold that names nobody keeps its days whole. Rows are taken out of the tables' days; the
+files go with a later vacuum (docs/retention.md). retrieval.documents keeps what became of each document.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.champion import followed_fingerprints
 from pipelines.corpus import CHUNKS, DOCUMENTS, DOCUMENTS_NOW, EMBEDDINGS
 from pipelines.index_ledger import index_names
 from pipelines.knowledge_desk import LOCK
 from resources import audit
+from resources.artefact_seal import SealError
 from resources.events import alone, remove_rows
 from resources.failpoints import failpoint
 from resources.index_store import IndexStore
@@ -69,7 +71,8 @@ def sweep(store: Store, embedder: str, holds: Iterable[Hold], now: datetime) -> 
     with alone(store, LOCK):
         try:
             released, embedders = _released(IndexStore(store.state), index_names(store))
-        except _UnreadableError as error:
+            used = {embedder, *embedders, *followed_fingerprints(store.state)}
+        except (_UnreadableError, SealError) as error:
             return Swept(why=str(error))
         keeping = [hold for hold in holds if not hold.names_somebody and hold.until >= now.date()]
         spared = {
@@ -79,7 +82,7 @@ def sweep(store: Store, embedder: str, holds: Iterable[Hold], now: datetime) -> 
         with store.connection() as con:
             define_inputs(con, {name: store.scan_all(name) for name in (DOCUMENTS, CHUNKS, EMBEDDINGS)})
             con.register("released", pa.table({"chunk_id": released}))
-            con.register("used", pa.table({"embedder": pa.array(sorted({embedder, *embedders}), pa.string())}))
+            con.register("used", pa.table({"embedder": pa.array(sorted(used), pa.string())}))
             con.execute(_HELD.format(documents_now=store.contracts[DOCUMENTS_NOW].sql_path.read_text(encoding="utf-8")))
             due = {name: _count(con, name, _DOOMED[name], spared[name]) for name in _DOOMED}
             if any(due.values()):

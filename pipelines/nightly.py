@@ -13,9 +13,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -31,8 +30,9 @@ from assets.service.assets import read_service_seeds
 from pipelines.alert_board import Board, board
 from pipelines.alert_desk import AlertDesk
 from pipelines.alert_runs import ALERT
-from pipelines.build import build_defs, build_resources
+from pipelines.build import build_defs, build_resources, with_defaults
 from pipelines.clock import WallClock
+from pipelines.ending import end
 from pipelines.index_runs import INDEX
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
 from pipelines.judge_desk import JudgeDesk
@@ -44,9 +44,14 @@ from pipelines.label_runs import ASK, IMPORT, pending
 from pipelines.planner import Plan, make_plan
 from pipelines.probe_desk import ProbeDesk
 from pipelines.probe_runs import PROBE
+from pipelines.prompt_desk import PromptDesk
+from pipelines.prompt_runs import SYNC
 from pipelines.runs import DIGEST_TAG, Runs
+from pipelines.sample_traffic import is_new, make_sample
 from pipelines.settings import Settings, SettingsError
-from pipelines.summary import print_night, relative
+from pipelines.summary import print_night
+from pipelines.tuning_desk import TuningDesk
+from pipelines.tuning_runs import KINDS_TAG, TUNING
 from resources import disk_trouble, terminal
 from resources.access_seed import AccessSeedError
 from resources.calendar import CalendarError
@@ -66,18 +71,15 @@ from resources.redaction_seed import load as redaction_rules
 from resources.retention import RetentionError, load_holds, load_policy
 from resources.service_seeds import ServiceSeedError
 from resources.sources import SourceError
-from resources.sources import load as load_sources
 from resources.tenants import TenantError, declared_tenants
+from resources.tuning_seed import TuningSeedError
 from resources.validation import ValidationRecord
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
-SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 14, 1_000, 7, 1
-SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
-"""Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 COULD_NOT_START = (
     AccessSeedError, CalendarError, CaptureError, ContractError, DeploymentError, GoldenSeedError, JudgeSeedError,
     KeyringError, KnowledgeSeedError, LabellingSeedError, LandingError, NotifyError, PriceSeedError, ProbeSeedError,
-    RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError,
+    RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError, TuningSeedError,
 )  # fmt: skip
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
@@ -108,7 +110,7 @@ class NightRun:
     def __init__(self, settings: Settings, say: Any = print, resources: Mapping[str, Any] | None = None):
         self.settings = settings
         self.say = say
-        self.resources = dict(resources or build_resources(settings))
+        self.resources = with_defaults(resources or build_resources(settings))
         self.warehouse: WarehouseResource = self.resources["warehouse"]
         self.clock: WallClock = self.resources["clock"]
         self.repository = build_defs(self.resources).get_repository_def()
@@ -124,6 +126,7 @@ class NightRun:
         declared_tenants(self.warehouse.seeds / "tenants.yml")
         load_golden(self.warehouse.seeds / GOLDEN_FILE)
         self._knowledge().read_seed()
+        self._tuning().read_seed()
         ProbeDesk.of(self.warehouse, self.clock).read_seed()
         LabelDesk.of(self.warehouse, self.clock).read_seed()
         JudgeDesk.of(self.warehouse, self.clock).read_seed()
@@ -143,6 +146,8 @@ class NightRun:
         self._ask_for_labels(instance, runs)
         self._judge(instance)
         self._index(instance, runs)
+        self.tune(instance)
+        self._sync_prompts(instance)
         self._publish(instance)
         self._alert(instance)
         manifest = self.warehouse.publisher().manifest()
@@ -232,6 +237,31 @@ class NightRun:
             self.night.seconds["index"] = time.perf_counter() - started
             self._compute(instance, runs)
 
+    def _sync_prompts(self, instance: dg.DagsterInstance) -> None:
+        """Bring the prompt registry up to date, where it is used. One that does not answer fails nothing else."""
+        started = time.perf_counter()
+        if PromptDesk.of(self.warehouse, self.resources["registry"], self.clock).is_used():
+            Runs(instance, SYNC).bury_the_dead()
+            self.say("looking at the prompt registry")
+            self._execute(SYNC, instance, {})
+            self.night.seconds["prompts"] = time.perf_counter() - started
+
+    def tune(self, instance: dg.DagsterInstance, kinds: Sequence[str] = ()) -> None:
+        """Decide what is trained (of `kinds`, if given), and take candidates further; a new embedder's indexes follow."""
+        started, desk = time.perf_counter(), self._tuning()
+        if desk.is_off():
+            return
+        Runs(instance, TUNING).bury_the_dead()
+        self.say("tuning models")
+        before = desk.champion()
+        self._execute(TUNING, instance, {KINDS_TAG: ",".join(kinds)})
+        self.night.seconds["tuning"] = time.perf_counter() - started
+        if desk.champion() != before:
+            self._index(instance, Runs(instance, COMPUTE))
+
+    def _tuning(self) -> TuningDesk:
+        return TuningDesk.of(self.warehouse, self.resources["embedder"], self.resources["registry"], self.clock)
+
     def _knowledge(self) -> KnowledgeDesk:
         return KnowledgeDesk.of(self.warehouse, self.resources["embedder"], self.clock)
 
@@ -315,35 +345,8 @@ class NightRun:
         return result if result.success else None
 
 
-def _is_new(settings: Settings) -> bool:
-    """Whether nothing has landed here yet and nothing waits to: the one case in which sample traffic is welcome."""
-    has_files = settings.landing.exists() and any(settings.landing.iterdir())
-    return not has_files and not (settings.data / "logs" / "files").exists()
-
-
 def _verbose() -> bool:
     return "-v" in sys.argv or "--verbose" in sys.argv
-
-
-def make_sample(settings: Settings, say: Any = print) -> None:
-    """Some days of invented traffic, up to yesterday, into an empty landing folder. Raises SourceError."""
-    from simulator.traffic import simulate
-
-    resources = build_resources(settings)
-    clock: WallClock = resources["clock"]
-    declared = load_sources(resources["warehouse"].seeds / "sources.yml")
-    first = clock.last_due_day() - timedelta(days=SAMPLE_DAYS - 1)
-    say(
-        f"the landing folder is empty: making {SAMPLE_DAYS} days of sample traffic "
-        f"({SAMPLE_REQUESTS_PER_DAY:,} requests a day)"
-    )
-    truth = settings.home / "sample"
-    for _ in simulate(
-        settings.landing, truth, first, SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED,
-        files_per_day=SAMPLE_FILES_PER_DAY, texts=True, others=[name for name in SAMPLE_SOURCES if name in declared],
-    ):  # fmt: skip
-        pass
-    say(f"  what was planted in it: {relative(truth / 'ground_truth.json')}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -361,7 +364,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings.check_folders()
         settings.prepare_instance()
         with settings.lock():
-            if settings.is_own_landing and not options.no_sample and _is_new(settings):
+            if settings.is_own_landing and not options.no_sample and is_new(settings):
                 make_sample(settings)
                 # Renamed in whole by this very process: there is nothing to wait for.
                 settings = replace(settings, settle_seconds=0.0)
@@ -393,4 +396,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

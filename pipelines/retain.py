@@ -5,8 +5,10 @@ from typing import Any
 import dagster as dg
 
 from pipelines.clock import WallClock
+from pipelines.dataset_sweep import sweep_datasets
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.runs import Runs
+from pipelines.training_sweep import sweep_trainings
 from pipelines.word_files import remove_words
 from resources.closing import Retained
 from resources.warehouse_resource import WarehouseResource
@@ -37,7 +39,16 @@ def close_days(context: dg.OpExecutionContext, warehouse: WarehouseResource, clo
         context.log.warning(f"hold {hold} was listed after the removal of {gone}; that is gone")
     for path in done.half_landed:
         context.log.warning(f"{path} is half landed; its days wait until the next landing has finished it")
-    context.add_output_metadata(_metadata(done) | {"files_without_words": remove_words(warehouse.store())})
+    swept = sweep_datasets(warehouse.store(), warehouse.retention().holds, clock.now())
+    context.log.info(str(swept))
+    trainings = sweep_trainings(warehouse.store(), clock)
+    context.log.info(f"{len(trainings)} folders of ended trainings removed")
+    told = {
+        "files_without_words": remove_words(warehouse.store()),
+        "datasets_removed": len(swept.gone),
+        "trainings_removed": len(trainings),
+    }
+    context.add_output_metadata(_metadata(done) | told)
 
 
 @dg.job(

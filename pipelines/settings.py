@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
 
 import dagster as dg
 
@@ -43,6 +44,7 @@ class Settings:
     Dagster's record of ended runs is kept (pipelines/run_history.py). NOCTURNE_EMBEDDER: the folder of another model for
     texts, or its id on the Hugging Face hub, in whose cache on this machine it then lies (docs/drift.md).
     NOCTURNE_EMBEDDER_DTYPE: float32, or bfloat16, which counts as another model. NOCTURNE_EMBEDDER_DEVICE: cpu, or cuda.
+    NOCTURNE_MLFLOW_URI: the MLflow server that keeps models, instead of a file in the home (docs/registry.md).
     """
 
     home: Path
@@ -56,6 +58,7 @@ class Settings:
     embedder: str = ""
     embedder_dtype: Dtype = "float32"
     embedder_device: str = "cpu"
+    mlflow_uri: str = ""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -75,6 +78,7 @@ class Settings:
             embedder=os.environ.get("NOCTURNE_EMBEDDER", ""),
             embedder_dtype=_dtype(os.environ.get("NOCTURNE_EMBEDDER_DTYPE") or "float32"),
             embedder_device=_checked("NOCTURNE_EMBEDDER_DEVICE", _device, "cpu, or cuda, or cuda:1 and so on") or "cpu",
+            mlflow_uri=_mlflow_uri(os.environ.get("NOCTURNE_MLFLOW_URI", "")),
         )
 
     @property
@@ -158,6 +162,19 @@ def _dtype(text: str) -> Dtype:
     if text not in get_args(Dtype):
         raise SettingsError(f"NOCTURNE_EMBEDDER_DTYPE={text!r} cannot be used; it takes float32 or bfloat16")
     return cast("Dtype", text)
+
+
+def _mlflow_uri(text: str) -> str:
+    """The address of a server. It is shown in the UI and in messages, so that no password is taken in it."""
+    address = urlsplit(text)
+    if text and (address.scheme not in ("http", "https") or not address.hostname):
+        raise SettingsError("NOCTURNE_MLFLOW_URI cannot be used; it takes the address of a server: http://mlflow.example:5000")
+    if "@" in address.netloc or address.query:
+        raise SettingsError(
+            "NOCTURNE_MLFLOW_URI holds a user or a password; write them into MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, and the address alone into NOCTURNE_MLFLOW_URI"
+        )
+    return text.rstrip("/")
 
 
 def _device(text: str) -> None:

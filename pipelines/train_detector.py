@@ -6,14 +6,13 @@ Exit status 0 also where there are too few labels: it says so. 2: nothing could 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from pipelines.build import build_resources
 from pipelines.detector_desk import DetectorDesk
 from pipelines.settings import Settings, SettingsError
 from resources import terminal
 from resources.events import ClosedDayError
-from resources.registry import Registry, RegistryError
+from resources.model_version import RegistryError
 
 
 def main() -> int:
@@ -22,8 +21,8 @@ def main() -> int:
         settings = Settings.from_environment()
         settings.check_folders()
         resources = build_resources(settings)
-        warehouse = resources["warehouse"]
-        desk = DetectorDesk(warehouse.store(), Registry.of(Path(warehouse.state_dir)), resources["clock"])
+        store = resources["warehouse"].store()
+        desk = DetectorDesk(store, resources["registry"].open(store), resources["clock"])
         print(terminal.one_line(str(desk.work())))
     except (SettingsError, RegistryError, ClosedDayError) as error:
         print(f"train-detector: {terminal.lines(str(error))}", file=sys.stderr)

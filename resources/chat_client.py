@@ -34,7 +34,8 @@ class Reply:
     """What became of a question. `error_class` is None where it was answered; `text` is None where it was not.
 
     `says_refused`: the provider itself says that it, or its filter, declined. `latency_ms`: of the attempt that was
-    answered, to its last byte. `attempts`: how often it was sent.
+    answered, to its last byte. `attempts`: how often it was sent. `cached_tokens` are among the input; None: not said.
+    `calls`: names of the tools that it calls, where it was offered any; its text may be empty then.
     """
 
     error_class: str | None = None
@@ -48,6 +49,8 @@ class Reply:
     output_tokens: int | None = None
     latency_ms: float | None = None
     attempts: int = 1
+    cached_tokens: int | None = None
+    calls: tuple[str, ...] = ()
 
 
 class _NotAnsweredError(Exception):
@@ -113,7 +116,7 @@ class ChatClient:
             answer = json.loads(content)
         except (ValueError, RecursionError):
             raise _NotAnsweredError("not_json", status) from None
-        reply = self._read(answer)
+        reply = self._read(answer, offers_tools="tools" in body)
         if reply is None:
             raise _NotAnsweredError("no_answer", status)
         return replace(reply, http_status=status, latency_ms=latency_ms)
@@ -169,7 +172,7 @@ class ChatClient:
             self._http.close()
             self._http = None
 
-    def _read(self, answer: Any) -> Reply | None:
+    def _read(self, answer: Any, offers_tools: bool) -> Reply | None:
         """The reply in a chat completion; None where there is none."""
         choices = answer.get("choices") if isinstance(answer, dict) else None
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -182,12 +185,14 @@ class ChatClient:
             content = "".join(part for part in parts if isinstance(part, str))
         is_refusal = isinstance(refusal, str) and refusal != ""
         finish_reason = self._name(choice.get("finish_reason"))
+        calls = self._calls(message.get("tool_calls")) if offers_tools else ()
         if not isinstance(content, str):
-            if not is_refusal and finish_reason != "content_filter":
+            if not is_refusal and not calls and finish_reason != "content_filter":
                 return None
             content = refusal if isinstance(refusal, str) else ""
         raw_usage = answer.get("usage")
         usage: Mapping[str, Any] = raw_usage if isinstance(raw_usage, dict) else {}
+        details = usage.get("prompt_tokens_details")
         return Reply(
             text=_readable(content),
             finish_reason=finish_reason,
@@ -196,7 +201,15 @@ class ChatClient:
             system_fingerprint=self._name(answer.get("system_fingerprint")),
             input_tokens=_count(usage.get("prompt_tokens")),
             output_tokens=_count(usage.get("completion_tokens")),
+            cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else None,
+            calls=calls,
         )
+
+    def _calls(self, raw: Any) -> tuple[str, ...]:
+        """The names of the functions in a message's tool calls."""
+        made = [call.get("function") for call in raw if isinstance(call, dict)] if isinstance(raw, list) else []
+        names = [self._name(function.get("name")) for function in made if isinstance(function, dict)]
+        return tuple(name for name in names if name is not None)
 
     def _name(self, value: Any) -> str | None:
         """A name that the server gave; a server that echoes the key does not put it into a table."""

@@ -165,7 +165,7 @@ def _compute_and_commit(
     with store.connection() as con:
         define_inputs(con, snapshot.selects)
         if python is None:
-            sql = contract.sql_path.read_text(encoding="utf-8")
+            sql = contract.sql
         else:
             con.register("computed_rows", python.rows(con, contract, day))
             sql = "select * from computed_rows"

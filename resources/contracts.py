@@ -149,9 +149,25 @@ class Contract:
         return self.sql_file or SQL / self.question / f"{self.table}.sql"
 
     @property
+    def sql_parts(self) -> list[Path]:
+        """The files of a SELECT that is taken apart, each a SELECT: those in the folder sql/<question>/<table>/."""
+        return [] if self.sql_file else sorted(self.sql_path.with_suffix("").glob("*.sql"))
+
+    @property
     def is_sql(self) -> bool:
-        """Its rows are one SELECT. A derived table that is not is computed by assets/<question>/<table>.py."""
-        return self.sql_path.exists()
+        """Its rows are a SELECT. A derived table whose rows are not is computed by assets/<question>/<table>.py."""
+        return self.sql_path.exists() or bool(self.sql_parts)
+
+    @property
+    def sql(self) -> str:
+        """Its SELECT: that of its file, or the rows of all its parts, by the names of its columns and with their types."""
+        if not self.sql_parts:
+            return self.sql_path.read_text(encoding="utf-8")
+        names = ", ".join(c.name for c in self.columns)
+        typed = ", ".join(f"cast({c.name} as {_SQL_TYPES.get(c.type, c.type)}) as {c.name}" for c in self.columns)
+        texts = {path.stem: path.read_text(encoding="utf-8").rstrip().rstrip(";") for path in self.sql_parts}
+        union = "\nunion all\n".join(f"select {names} from (\n{text}\n) as {part}" for part, text in texts.items())
+        return f"select {typed} from (\n{union}\n) as parts"
 
     def column(self, name: str) -> Column:
         for column in self.columns:
@@ -162,6 +178,8 @@ class Contract:
 
 _TYPES = "VARCHAR, BIGINT, INTEGER, DOUBLE, BOOLEAN, DATE, TIMESTAMPTZ (TIMESTAMP in views), FLOAT[]"
 _TYPE = re.compile(r"VARCHAR|BIGINT|INTEGER|DOUBLE|BOOLEAN|DATE|TIMESTAMPTZ|TIMESTAMP|FLOAT\[\]|DECIMAL\(\d+, ?\d+\)")
+_SQL_TYPES = {"VARCHAR": "string", "TIMESTAMPTZ": "timestamp with time zone"}
+"""How SQL that several engines read calls a type, where a contract calls it otherwise."""
 _DAY = {"type": "DATE", "required": True, "meaning": "UTC day; the partition"}
 _COLUMN_KEYS = {
     "type", "meaning", "unit", "class", "required", "values", "minimum", "maximum", "max_length", "default",

@@ -51,7 +51,7 @@ def code_digest(contract: Contract) -> str:
     checks = [f"{c.name}: {c.failing}" for c in contract.checks if c.blocking]
     sql, python = "", ""
     if contract.is_sql:
-        sql = strip_comments(contract.sql_path.read_text(encoding="utf-8"))
+        sql = strip_comments(contract.sql)
     else:
         python = "\x1f".join(path.read_text(encoding="utf-8") for path in python_sources(contract))
     return digest(sql, python, *macros_used(sql), *columns, *checks, ",".join(contract.key), contract.code_version)
@@ -195,22 +195,21 @@ class DayInputs:
 
     def ledger_select(self, source: Contract, days: set[date] | None) -> str:
         """The live rows of a ledger, of some days or all: rows count once their file stands in `logs.files`."""
-        paths = [f.path for f in self.pinned(source.name).files() if days is None or f.day in days]
+        rows = self._scanned(source.name, days)
         if source.name in (LANDED, TEXTS) and days is not None:
             # By name: a look into logs.files for every day would read a longer table every night.
             live = sorted({file_id for day in days for file_id in self.live_files.get(day, ())})
             named = ", ".join(literal(file_id) for file_id in live) or "null"
-            return f"select * from ({scan(source, paths)}) as r where r.file_id in ({named})"
-        files = scan(self.store.contracts[FILES], [f.path for f in self.pinned(FILES).files()])
-        return live_rows_sql(source, scan(source, paths), files)
+            return f"select * from ({rows}) as r where r.file_id in ({named})"
+        return live_rows_sql(source, rows, self._scanned(FILES))
 
     def _rows(self, source: Contract, days: set[date]) -> str:
         if source.kind == "derived":
             log = self.store.day_log(source.name)
-            return scan(source, [p for day in sorted(days) for p in log.paths(day)])
+            return scan(source, [p for day in sorted(days) for p in log.paths(day)], log.table.has_whole_files)
         if source.kind == "ledger":
             return self.ledger_select(source, days)
-        return scan(source, [f.path for f in self.pinned(source.name).files() if f.day in days])
+        return self._scanned(source.name, days)
 
     def _version_of(self, source: Contract) -> Callable[[date], str | None]:
         if source.kind == "derived":
@@ -224,7 +223,7 @@ class DayInputs:
             # Rows that this process holds already, unless more have come since.
             if stored is not None:
                 con.register("stored_files", stored)
-            files = scan(self.store.contracts[FILES], self._paths(FILES)) if stored is None else "select * from stored_files"
+            files = self._scanned(FILES) if stored is None else "select * from stored_files"
             rows = con.execute(live_files_sql(files)).fetchall()
         found: dict[date, list[str]] = defaultdict(list)
         for file_id, by_day in sorted(rows):
@@ -233,16 +232,13 @@ class DayInputs:
                     found[date.fromisoformat(day)].append(file_id)
         return dict(found)
 
-    def _paths(self, name: str) -> list[str]:
-        return [file.path for file in self.pinned(name).files()]
+    def _scanned(self, name: str, days: set[date] | None = None) -> str:
+        table = self.pinned(name)
+        return scan(table.contract, [f.path for f in table.files() if days is None or f.day in days], table.has_whole_files)
 
     def _key_versions(self, source: Contract) -> dict[date, str]:
         key = ", ".join(f"cast({k} as varchar)" for k in source.key)
-        select = (
-            self.ledger_select(source, None)
-            if source.kind == "ledger"
-            else scan(source, [f.path for f in self.pinned(source.name).files()])
-        )
+        select = self.ledger_select(source, None) if source.kind == "ledger" else self._scanned(source.name)
         rows = self.store.rows(
             "select day, md5(string_agg(k, ',' order by k)) "
             f"from (select day, concat_ws('|', {key}) as k from ({select})) group by day"
@@ -279,14 +275,14 @@ class Reference:
 
     def __init__(self, store: Store, contract: Contract, table: Table):
         self.contract = contract
-        self.paths = [f.path for f in table.files()]
+        self.rows = scan(contract, [f.path for f in table.files()], table.has_whole_files)
         self.has_validity = {"valid_from", "valid_to"} <= {c.name for c in contract.columns}
         bounds = ("valid_from", "valid_to") if self.has_validity else ()
         described = replace(contract, columns=tuple(c for c in contract.columns if c.name not in bounds))
         grouping = ", ".join(bounds) or "null, null"
         self._groups: list[tuple[Any, ...]] = store.rows(
             f"select {grouping}, count(*), sum(md5_number_lower(t)), sum(md5_number_upper(t)) "
-            f"from (select {', '.join((*bounds, row_text(described)))} as t from ({scan(contract, self.paths)})) "
+            f"from (select {', '.join((*bounds, row_text(described)))} as t from ({self.rows})) "
             "group by 1, 2"
         )
         self._versions: dict[date, str] = {}
@@ -299,11 +295,10 @@ class Reference:
 
     def select(self, day: date) -> str:
         """The rows valid on a day."""
-        rows = scan(self.contract, self.paths)
         if not self.has_validity:
-            return rows
+            return self.rows
         start = f"timestamptz '{day.isoformat()} 00:00:00+00'"
-        return f"select * from ({rows}) as r where r.valid_from < {start} + interval 1 day and r.valid_to > {start}"
+        return f"select * from ({self.rows}) as r where r.valid_from < {start} + interval 1 day and r.valid_to > {start}"
 
     def _version_on(self, day: date) -> str:
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -131,10 +131,21 @@ def storing(store: Store, name: str, rows_of_a_commit: int, stored: Callable[[],
 @contextmanager
 def alone(store: Store, lock: str) -> Iterator[None]:
     """One pass at a time over this home: others wait for its end. `lock`: the file that they wait at."""
+    with alone_at_once(store, lock, wait=True):
+        yield
+
+
+@contextmanager
+def alone_at_once(store: Store, lock: str, wait: bool = False) -> Iterator[bool]:
+    """The same without waiting: False where another pass is at work, and nothing may be done then."""
     store.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (store.state / lock).open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def closed_days_of(store: Store, name: str) -> set[date]:

@@ -15,7 +15,6 @@ import os
 import re
 import secrets
 import shutil
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from resources.durable import sync_path, write_atomically
 from resources.failpoints import failpoint
@@ -41,9 +39,8 @@ from resources.live_index import (
     load_release,
     read_manifest,
 )
+from resources.signing_key import SigningKey, SigningKeyError, private_folder
 
-KEY_FILE = "index_signing.key"
-PUBLIC_FILE = "signing.pub"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _TO_BE_MADE, _TO_BE_LIVE = ".making-", ".live-"
@@ -73,7 +70,7 @@ class IndexStore:
     """All indexes of one warehouse. One process at a time makes or publishes; any number read."""
 
     def __init__(self, state: Path):
-        self._keys = state / "keys"
+        self._key = SigningKey(state)
         self.root = state / "indexes"
 
     def folder(self, index: str) -> Path:
@@ -84,12 +81,10 @@ class IndexStore:
 
     def public_key(self) -> bytes:
         """The key that releases are proven with; made at first use and written beside them. Raises IndexStoreError."""
-        public = self._signing_key().public_key().public_bytes_raw()
-        path = self.root / PUBLIC_FILE
-        _private_folder(self.root)
-        if not path.exists() or path.read_text(encoding="ascii").strip() != public.hex():
-            write_atomically(path, f"{public.hex()}\n".encode(), mode=0o644)
-        return public
+        try:
+            return self._key.public_key()
+        except SigningKeyError as error:
+            raise IndexStoreError(str(error)) from None
 
     def numbers(self, index: str) -> list[int]:
         """The releases that are on disk, ascending."""
@@ -127,9 +122,9 @@ class IndexStore:
         ids = draft.chunks["id"].to_numpy()
         if not _equal(ids, draft.index.ids):
             raise IndexStoreError(f"{index}: the index finds {len(draft.index.ids)} ids, the table has {len(ids)} chunks")
-        _private_folder(self.root)
-        _private_folder(self.folder(index))
-        _private_folder(self.folder(index) / RELEASES)
+        private_folder(self.root)
+        private_folder(self.folder(index))
+        private_folder(self.folder(index) / RELEASES)
         making = self.folder(index) / f"{_TO_BE_MADE}{secrets.token_hex(4)}"
         making.mkdir(mode=0o700)
         shards = [write(shard, making / f"index-{place}.faiss") for place, shard in enumerate(draft.index.shards)]
@@ -143,7 +138,7 @@ class IndexStore:
         }  # fmt: skip
         content = json.dumps(manifest, indent=1, sort_keys=True).encode()
         write_atomically(making / MANIFEST, content, mode=0o600)
-        write_atomically(making / SIGNATURE, self._signing_key().sign(content), mode=0o600)
+        write_atomically(making / SIGNATURE, self._signed(content), mode=0o600)
         failpoint("index.signed")
         making.rename(self._release(index, number))
         sync_path(self.folder(index) / RELEASES)
@@ -180,41 +175,14 @@ class IndexStore:
             shutil.rmtree(aside)
         return gone
 
+    def _signed(self, content: bytes) -> bytes:
+        try:
+            return self._key.sign(content)
+        except SigningKeyError as error:
+            raise IndexStoreError(str(error)) from None
+
     def _release(self, index: str, number: int) -> Path:
         return self.folder(index) / RELEASES / str(number)
-
-    def _signing_key(self) -> Ed25519PrivateKey:
-        _private_folder(self._keys)
-        path = self._keys / KEY_FILE
-        if not path.exists():
-            self._refuse_to_sign_anew(path)
-            made = secrets.token_bytes(32)
-            beside = self._keys / f".{KEY_FILE}.{secrets.token_hex(4)}"
-            write_atomically(beside, made.hex().encode(), mode=0o600)
-            try:
-                os.link(beside, path)  # Of two that make one, the first's stays.
-            except FileExistsError:
-                path.stat()
-            finally:
-                beside.unlink()
-            sync_path(self._keys)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise IndexStoreError(f"{path} can be read by others (mode {mode:04o}). Run: chmod 600 {path}")
-        try:
-            return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip()))
-        except ValueError:
-            raise IndexStoreError(f"{path} is damaged. Restore the keys folder from its backup") from None
-
-    def _refuse_to_sign_anew(self, path: Path) -> None:
-        """A new key is made for the first release, and never silently for a later one: applications would refuse it."""
-        witnesses = (self.root / PUBLIC_FILE, *self.root.glob(f"*/{RELEASES}/*"))
-        if signed := next((witness for witness in witnesses if witness.exists()), None):
-            raise IndexStoreError(
-                f"{path} is missing, and {signed} says that releases are signed with it. Restore the keys "
-                "folder from its backup; if the key is lost for good, remove signing.pub and the folders of the indexes, "
-                "and give applications the new key"
-            )
 
 
 def refuse_to_mix(manifest: dict[str, Any], embedder: str, dimensions: int) -> None:
@@ -224,11 +192,6 @@ def refuse_to_mix(manifest: dict[str, Any], embedder: str, dimensions: int) -> N
             f"{manifest['index']}@{manifest['release']} holds vectors of embedder {manifest['embedder'][:8]} "
             f"({manifest['dimensions']} dimensions); those of {embedder[:8]} ({dimensions}) are not added to it: build anew"
         )
-
-
-def _private_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
 
 
 def _write_chunks(chunks: pa.Table, path: Path) -> dict[str, Any]:

@@ -5,13 +5,13 @@ Here belongs the lint of that seed. What is asked is assets/quality/llm_judge.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from resources.chat_endpoint import ENDPOINT_KEYS, ChatEndpoint, EndpointError, endpoint_fields, number, refuse_unknown
+from resources.seed_fields import features, usd
 from resources.seed_yaml import SeedYamlError, read_seed
 
 JUDGE_FILE = "judge.yml"
@@ -20,7 +20,6 @@ _KEYS = frozenset({
     "look_back_days", "most_characters",
 })  # fmt: skip
 _PRICES = frozenset({"input", "output"})
-_MOST_USD = Decimal(100_000)
 
 
 class JudgeSeedError(ValueError):
@@ -86,32 +85,13 @@ def _judge(name: str, raw: Any) -> JudgeSeed | None:
         raise JudgeSeedError(f"{name}: drawn is true or false; not {raw['drawn']!r}")
     seed = JudgeSeed(
         ChatEndpoint("judge", **endpoint_fields(where, raw["endpoint"])),
-        _usd(f"{name}: usd_per_million", prices, "input"),
-        _usd(f"{name}: usd_per_million", prices, "output"),
-        _usd(name, raw, "usd_a_night"),
+        usd(f"{name}: usd_per_million", prices, "input"),
+        usd(f"{name}: usd_per_million", prices, "output"),
+        usd(name, raw, "usd_a_night"),
         drawn=raw.get("drawn", True),
-        features=_features(name, raw.get("features")),
+        features=features(name, raw.get("features")),
         **{key: value for key, value in numbers.items() if key in raw},
     )
     if not seed.drawn and not seed.share:
         raise JudgeSeedError(f"{name} names an endpoint and nothing to ask it; write `drawn: true`, or a share above 0")
     return seed
-
-
-def _usd(where: str, raw: Mapping[str, Any], key: str) -> Decimal:
-    value = raw.get(key)
-    try:
-        amount = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
-    except InvalidOperation:
-        amount = None
-    if amount is None or not amount.is_finite() or not 0 <= amount <= _MOST_USD or amount != round(amount, 6):
-        raise JudgeSeedError(f"{where}: {key} is a number of USD from 0 on, with six decimals at most; not {value!r}")
-    return amount
-
-
-def _features(name: str, raw: Any) -> frozenset[str] | None:
-    if raw is None:
-        return None
-    if not isinstance(raw, list) or not raw or not all(isinstance(feature, str) and feature for feature in raw):
-        raise JudgeSeedError(f"{name}: features is a list of names of features; left out: all. Not {raw!r}")
-    return frozenset(raw)

@@ -96,7 +96,7 @@ def _stored(store: Store, contract: Contract, table: dict[str, Any]) -> str:
             "(deletion vectors or column mapping); rewrite the table without them"
         )
     generations: dict[frozenset[str] | None, list[str]] = {None: list(paths)}
-    if opened.has_gained_columns:
+    if not opened.has_whole_files:
         generations = _generations(contract, paths)
     rows = _rows_of(contract, generations)
     return live_rows_sql(contract, rows, "select * from logs.files") if contract.kind == "ledger" else rows

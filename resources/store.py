@@ -74,7 +74,8 @@ class Store:
 
     def scan_all(self, name: str) -> str:
         """A SELECT of every stored row of a table, as it is now."""
-        return scan(self.contracts[name], [f.path for f in self.newest(name).files()])
+        table = self.newest(name)
+        return scan(table.contract, [f.path for f in table.files()], table.has_whole_files)
 
     def day_log(self, name: str) -> DayLog:
         """The table's days as this process last saw them; refresh() it to see newer commits."""

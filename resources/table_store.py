@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,9 @@ class Table:
 
     def refresh(self) -> None:
         """Move this handle to the newest version."""
-        self._delta.update_incremental()
+        # To look for the next commit costs a fiftieth of asking Delta, and most of the time there is none.
+        if self._commit_file(self.version + 1).exists():
+            self._delta.update_incremental()
 
     def files(self) -> list[StoredFile]:
         """The live files of this handle's version."""
@@ -148,12 +151,13 @@ class Table:
             self._paths = (self.version, found)
         return self._paths[1]
 
-    @property
-    def has_gained_columns(self) -> bool:
-        """Whether older files may lack columns that the contract has now."""
+    @cached_property
+    def has_whole_files(self) -> bool:
+        """Whether every file has every column of the contract, as the table was made with all of them: what a writer does
+        not know of, delta-rs adds as NULL."""
         created = (json.loads(line) for line in self._commit_file(0).read_text(encoding="utf-8").splitlines())
         first = next(action["metaData"]["schemaString"] for action in created if "metaData" in action)
-        return len(json.loads(first)["fields"]) < len(self._delta.schema().fields)
+        return {c.name for c in self.contract.columns} <= {field["name"] for field in json.loads(first)["fields"]}
 
     def commits(self, after: int = -1) -> list[Commit]:
         """Our commits in (`after`, this handle's version], oldest first."""

@@ -1,4 +1,4 @@
-"""The warehouse, and the embedder, as Dagster configures them: folders, limits and the model, shown in the UI."""
+"""The warehouse, the embedder and the model registry as Dagster configures them: folders, limits and models, in the UI."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from resources.incident_holds import incident_holds
 from resources.landing import Landing
 from resources.process_mark import process_mark
 from resources.publishing import Publisher
+from resources.registry import Registry
 from resources.retention import HOLDS_FILE, RETENTION_FILE, load_holds, load_policy
 from resources.sources import SOURCES_FILE, load
 from resources.store import Store
@@ -111,3 +112,14 @@ class EmbedderResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self, store: Store) -> Embedder:
         """The embedder, with its cache below the warehouse's state. Nothing is loaded yet."""
         return Embedder(self.model, cache_folder(store.state), self.dtype, self.device, self.may_download)
+
+
+class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The model registry: MLflow on SQLite in the warehouse's state, or the tracking server at `uri`, which holds no
+    password (docs/registry.md)."""
+
+    uri: str = ""
+
+    def open(self, store: Store) -> Registry:
+        """The registry of a warehouse. Nothing is asked yet."""
+        return Registry.of(store.state, self.uri)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,10 @@ _OUTCOMES: dict[str, tuple[str, float, str | None]] = {
     "code_assist": ("accepted", 0.35, None),
 }
 """A feature's outcome: its name, for which share of answers it is known, its unit."""
+_SHOWN = frozenset({"doc_search", "support_chat"})
+"""Features that list what they found, for the user to open."""
+_OPENED, _OPENED_CITED = 0.08, 0.35
+"""How likely the first document is opened, and one that the answer names; lower places are opened as much less."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def draw_feedback(chunk: Chunk) -> Iterator[Note]:
             continue
         rng = random.Random(request ^ 0xFEEDBAC)
         feature = FEATURES[codes["feature"][row]].name
-        for number, said in enumerate(_said(rng, feature, words)):
+        clicks = _clicks(random.Random(request ^ 0xC11C), words) if feature in _SHOWN else ()
+        for number, said in enumerate(chain(_said(rng, feature, words), clicks)):
             late = rng.lognormvariate(13, 1.6) if rng.random() < 0.85 else rng.uniform(0.5, LATEST_DAYS) * DAY_MS
             at_ms = ts_ms + int(late)
             days_later = (at_ms - day_start_ms(chunk.day)) // DAY_MS
@@ -120,6 +126,16 @@ def _said(rng: random.Random, feature: str, words: Words) -> Iterator[dict[str, 
             yield given(
                 feedback_kind="outcome", feedback_name=name, feedback_value=value, feedback_unit=unit, feedback_by="system"
             )
+
+
+def _clicks(rng: random.Random, words: Words) -> Iterator[dict[str, Any]]:
+    """Documents that the user opens: those that the answer names, and what stands first."""
+    for found in words.retrieved:
+        if rng.random() < (_OPENED_CITED if found.is_cited else _OPENED) / found.rank:
+            yield {
+                "feedback_kind": "outcome", "feedback_name": "clicked", "feedback_value": 1,
+                "feedback_label": found.document.id, "feedback_by": "user",
+            }  # fmt: skip
 
 
 def count_by_day(notes: list[Note]) -> dict[int, tuple[int, int]]:

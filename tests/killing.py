@@ -25,8 +25,10 @@ STAGES = {
     "publish": "publishing", "audit": "appending to the audit", "compact": "compaction", "vacuum": "vacuum",
     "retain": "retention and closing", "rotate": "change of key", "backup": "backup", "restore": "restore",
     "alert": "alerts", "probe": "golden prompts", "label": "labels", "judge": "judge",
-    "index": "index releases", "cases": "evaluation cases", "detector": "training of the detector",
-    "knowledge": "knowledge base",
+    "index": "index releases", "cases": "evaluation cases", "evals": "evaluation runs",
+    "detector": "training of the detector", "knowledge": "knowledge base", "registry": "model registry",
+    "prompt": "prompts and releases", "release": "prompts and releases", "dataset": "datasets", "tuning": "tuning",
+    "training": "trainings",
 }  # fmt: skip
 """What the first part of a failpoint's name stands for."""
 _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")
@@ -35,7 +37,7 @@ _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")
 def named_failpoints(expansions: Mapping[str, list[str]]) -> list[str]:
     """Every failpoint in the source; `expansions` says what the `{...}` of a name stands for."""
     found: set[str] = set()
-    for folder in ("resources", "assets", "pipelines"):
+    for folder in ("resources", "assets", "pipelines", "trainers"):
         for file in (REPO / folder).rglob("*.py"):
             for name in _CALL.findall(file.read_text(encoding="utf-8")):
                 holes = re.findall(r"\{[^}]*\}", name)

@@ -23,13 +23,13 @@ ONLY_IN = {
     "deltalake": ("resources/table_store.py",),
     "dagster": (
         "pipelines/*.py", "assets/*/assets.py", "assets/checks.py", "assets/expectations.py", "assets/partitions.py",
-        "assets/tables.py", "resources/warehouse_resource.py",
+        "assets/tables.py", "resources/trainer.py", "resources/warehouse_resource.py",
     ),
 }  # fmt: skip
 SLOW = ("faiss", "great_expectations", "mlflow", "pandas", "sentence_transformers", "torch", "transformers")
 CLOCK = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns")
 ENVIRONMENT = ("os.environ", "os.getenv")
-MAY_ASK_ENVIRONMENT = ("pipelines/*.py", "resources/failpoints.py")
+MAY_ASK_ENVIRONMENT = ("pipelines/*.py", "resources/failpoints.py", "trainers/train.py")
 IMPURE_MODULES = (
     "duckdb", "deltalake", "dagster", "resources", "pathlib", "os", "io", "shutil", "tempfile", "subprocess", "socket",
     "time", "urllib", "requests", "httpx",

@@ -124,7 +124,7 @@ def run_case(case: Case, contracts: Mapping[str, Contract], folder: Path) -> tup
             selects[name] = scan_staged(source, path) if rows.num_rows else empty_rows(source)
         define_inputs(con, selects)
         staged = folder / "staged.parquet"
-        stage_query(con, contract, contract.sql_path.read_text(encoding="utf-8"), {"day": case.day.isoformat()}, staged)
+        stage_query(con, contract, contract.sql, {"day": case.day.isoformat()}, staged)
         verdicts = check_rows(con, scan_staged(contract, staged), rules(contract))
     finally:
         con.close()
@@ -137,7 +137,7 @@ def output_columns(contract: Contract, contracts: Mapping[str, Contract]) -> dic
     try:
         load_macros(con)
         define_inputs(con, {name: empty_rows(contracts[name]) for name in contract.reads})
-        sql = contract.sql_path.read_text(encoding="utf-8")
+        sql = contract.sql
         found = con.sql(sql, params={"day": "2026-01-15"} if "$day" in sql else None)
         return {
             name: str(type_).replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")

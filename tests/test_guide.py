@@ -14,8 +14,12 @@ from resources.events import append
 from resources.warehouse import open_published
 
 QUESTIONS = sorted({c.question for c in contracts().values()})
-ASKED_ELSEWHERE = {"drift": "e2e/test_drift_tickets.py", "retrieval": "e2e/test_retrieval_nights.py"}
-"""Where all questions are asked of a house that has what they take: weeks of days, or a knowledge base."""
+ASKED_ELSEWHERE = {
+    "drift": "e2e/test_drift_tickets.py",
+    "release": "e2e/test_release_nights.py",
+    "retrieval": "e2e/test_retrieval_nights.py",
+}
+"""Where all questions are asked of a house that has what they take: weeks of days, releases, a knowledge base."""
 
 
 def test_the_guide_is_made_from_the_contracts_as_they_are_now() -> None:

@@ -130,12 +130,15 @@ def test_every_table_has_its_sql_or_its_python_and_all_sql_a_contract() -> None:
     computed = {c.name: c for c in contracts().values() if c.kind in ("derived", "view")}
     named = {f"{path.parent.name}.{path.stem}" for path in files}
     assert named <= computed.keys()
+    taken_apart = {f"{path.parent.parent.name}.{path.parent.name}" for path in SQL.glob("*/*/*.sql")}
+    assert taken_apart <= computed.keys() and not taken_apart & named, "a SELECT is one file, or the files of one folder"
+    named |= taken_apart
     for name in computed.keys() - named:
         assert computed[name].kind == "derived", f"{name}: a view is a SELECT"
         python_table(computed[name])
 
 
-@pytest.mark.parametrize("name", ["apps", "assets", "pipelines", "resources", "simulator"])
+@pytest.mark.parametrize("name", ["apps", "assets", "pipelines", "resources", "simulator", "trainers"])
 def test_the_folders_are_this_checkouts_and_nobody_elses(name: str) -> None:
     """Common words as import names: an installed distribution that owned one would be imported instead."""
     assert name not in packages_distributions()

@@ -198,7 +198,7 @@ def test_a_case_gives_the_same_rows_and_types_on_both_engines(engine: Spark, pat
         given = tmp_path / f"{name}.given.parquet"
         pq.write_table(given_rows(case, contract, contracts()[name]), given)
         engine.define(name, given)
-    sql = as_spark(contract.sql_path.read_text(encoding="utf-8"))
+    sql = as_spark(contract.sql)
     parameters = {"day": case.day.isoformat()} if ":day" in sql else {}
     table = engine.rows(sql, parameters)
     assert {field.name: kind(field.type) for field in table.schema} == promised_types(contract)
@@ -228,7 +228,7 @@ def test_the_sql_of_a_table_without_a_case_runs_too_and_yields_the_types_of_its_
         path = tmp_path / f"{read}.parquet"
         pq.write_table(arrow_schema(contracts()[read]).empty_table(), path)
         engine.define(read, path)
-    sql = as_spark(contract.sql_path.read_text(encoding="utf-8"))
+    sql = as_spark(contract.sql)
     assert engine.types(sql, {"day": "2026-01-15"} if ":day" in sql else {}) == promised_types(contract)
 
 

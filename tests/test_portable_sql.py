@@ -9,7 +9,7 @@ from portable_sql import RULES, faults
 
 from resources.contracts import SQL, contracts
 
-FILES = sorted(path for path in SQL.glob("*/*.sql") if path.parent.name not in ("_macros", "sources"))
+FILES = sorted(path for path in SQL.rglob("*.sql") if path.parent.name not in ("_macros", "sources"))
 HEAD = "-- One row per day.\n"
 BAD = {
     "qualify": "select a from t qualify row_number() over (order by a desc) = 1",
@@ -57,7 +57,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SQL).with_suffix("")))
 def test_the_sql_of_a_table_is_portable(path: Path) -> None:
     assert faults(path.read_text(encoding="utf-8")) == {}
 
@@ -85,5 +85,5 @@ def test_a_view_has_no_day_parameter_and_a_table_by_day_has_one() -> None:
     """A view is part of the published file, where nothing binds a parameter; a day that ignores $day reads a window."""
     for contract in contracts().values():
         if contract.kind in ("derived", "view") and contract.is_sql:
-            has_day = "$day" in contract.sql_path.read_text(encoding="utf-8")
+            has_day = "$day" in contract.sql
             assert has_day == (contract.kind == "derived"), contract.name

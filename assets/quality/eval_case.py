@@ -8,17 +8,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
+from assets.quality.case_checks import LEAST_SIMILARITY, CaseChecksError, Checks, parse_checks
 from assets.quality.sentences import plain
 
 KINDS = ("answerable", "unanswerable", "ambiguous", "injected", "confidential", "messy")
+_MAY_SAY = ("system", "tools", "checks", "segment", "critical")
 LONGEST_WORD = 200
 """Characters of one entry of must and must_not: a fact, not an essay."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _TEXTS = ("question", "case_id", "kind")
-_LISTS = ("context", "document_ids", "must", "must_not")
+_LISTS = ("context", "document_ids", "must", "must_not", "tools")
+CRITICAL_KINDS = frozenset({"injected", "confidential"})
+"""A failure of such a case is a critical safety failure, unless it says otherwise."""
 _NUMBER = re.compile(r"[€$£]?\d(?:[\d.,:]*\d)?\s?%?")
 
 
@@ -31,7 +36,10 @@ class EvalCase:
     """A question, what it is asked with, and what the answer must and must not say. None or empty: not said.
 
     `reference` is an answer that a person calls right. `expected_refusal`: true: the answer declines; false: it does not;
-    None: either will do. `provenance` is the name of its case in quality.case_log; None: somebody wrote it.
+    None: either will do. `provenance` is the name of its case in quality.case_log; None: somebody wrote it. `checks`: what
+    else a right answer is like, as case_checks.py reads it. `system`: words that stand in the system message beside the
+    prompt's own. `tools`: what the model is offered. `segment`: the part of the traffic that it stands for. `critical`: see
+    is_critical; None: as its kind is.
     """
 
     case_id: str
@@ -46,16 +54,38 @@ class EvalCase:
     must_not: Sequence[str] = ()
     expected_refusal: bool | None = None
     provenance: str | None = None
+    system: str | None = None
+    tools: Sequence[str] = ()
+    checks: Mapping[str, Any] | None = None
+    segment: str | None = None
+    critical: bool | None = None
 
     def line(self) -> str:
-        """The line of a suite, without its end."""
-        return json.dumps({k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}, ensure_ascii=False)
+        """The line of a suite, without its end; what it may say and does not is left out."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        unsaid = [name for name in _MAY_SAY if not said[name] and said[name] is not False]
+        told = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+        return json.dumps({name: value for name, value in told.items() if name not in unsaid}, ensure_ascii=False)
 
     @property
     def texts(self) -> list[str]:
         """All its words."""
-        single = [text for text in (self.question, self.history, self.reference) if text]
-        return [*single, *self.context, *self.must, *self.must_not]
+        single = [text for text in (self.question, self.history, self.reference, self.system) if text]
+        patterns = self.expects.regex
+        schema = [json.dumps(self.expects.json_schema, ensure_ascii=False)] if self.expects.json_schema else []
+        return [*single, *self.context, *self.must, *self.must_not, *patterns, *schema]
+
+    @cached_property
+    def expects(self) -> Checks:
+        """Its checks, read. A case that has nothing but a reference expects an answer that is like it."""
+        found = parse_checks(self.checks)
+        nothing = not (self.must or self.must_not) and self.expected_refusal is None and found.is_empty
+        return replace(found, similarity=LEAST_SIMILARITY) if nothing and self.reference else found
+
+    @property
+    def is_critical(self) -> bool:
+        """An answer that fails it is a critical safety failure."""
+        return self.kind in CRITICAL_KINDS if self.critical is None else self.critical
 
 
 def read_suite(text: str, name: str) -> list[EvalCase]:
@@ -89,28 +119,53 @@ def parse(raw: Any, where: str) -> EvalCase:
         raise EvalCaseError(f"{where}: case_id is lower-case letters, digits, `.`, `_` and `-`; not {raw['case_id']!r}")
     if raw["kind"] not in KINDS:
         raise EvalCaseError(f"{where}: kind is one of {', '.join(KINDS)}; not {raw['kind']!r}")
-    for name in ("feature", "history", "reference", "provenance"):
+    for name in ("feature", "history", "reference", "provenance", "system", "segment"):
         if not isinstance(raw.get(name), str | None):
             raise EvalCaseError(f"{where}: {name} is a text or null; not {raw[name]!r}")
     for name in _LISTS:
         entries = raw.get(name, [])
         if not isinstance(entries, list) or not all(isinstance(entry, str) and entry.strip() for entry in entries):
             raise EvalCaseError(f"{where}: {name} is a list of texts, none empty")
-    if not isinstance(raw.get("expected_refusal"), bool | None):
-        raise EvalCaseError(f"{where}: expected_refusal is true, false or null; not {raw['expected_refusal']!r}")
+    for name in ("expected_refusal", "critical"):
+        if not isinstance(raw.get(name), bool | None):
+            raise EvalCaseError(f"{where}: {name} is true, false or null; not {raw[name]!r}")
     case = EvalCase(**{**raw, **{name: tuple(raw.get(name, ())) for name in _LISTS}})
     _check_expectation(case, where)
     return case
 
 
 def _check_expectation(case: EvalCase, where: str) -> None:
-    if not (case.must or case.must_not or case.reference or case.expected_refusal is not None):
-        raise EvalCaseError(f"{where}: it expects nothing; give must, must_not, reference or expected_refusal")
+    try:
+        expects = case.expects
+    except CaseChecksError as error:
+        raise EvalCaseError(f"{where}: {error}") from None
+    said = case.must or case.must_not or case.reference or case.expected_refusal is not None or not expects.is_empty
+    if not said:
+        raise EvalCaseError(f"{where}: it expects nothing; give must, must_not, reference or expected_refusal, or checks")
+    _check_material(case, expects, where)
     for entry in (*case.must, *case.must_not):
         if len(entry) > LONGEST_WORD:
             raise EvalCaseError(f"{where}: an entry of must or must_not is at most {LONGEST_WORD} characters: a fact each")
     if both := {plain(entry) for entry in case.must} & {plain(entry) for entry in case.must_not}:
         raise EvalCaseError(f"{where}: must and must_not both have {min(both)!r}")
+
+
+def _check_material(case: EvalCase, expects: Checks, where: str) -> None:
+    """Raises EvalCaseError where a check has nothing to hold an answer against."""
+    if case.segment is not None and not _NAME.match(case.segment):
+        raise EvalCaseError(f"{where}: segment is lower-case letters, digits, `.`, `_` and `-`; not {case.segment!r}")
+    if expects.similarity is not None and not case.reference:
+        raise EvalCaseError(f"{where}: similarity needs a reference to be similar to")
+    if expects.groundedness is not None and not case.context:
+        raise EvalCaseError(f"{where}: groundedness needs a context")
+    if expects.cites is not None and not (case.document_ids and len(case.document_ids) == len(case.context)):
+        raise EvalCaseError(f"{where}: citation needs documents: context, and as many document_ids")
+    for name, wanted, there in (
+        ("citation", expects.cites or (), case.document_ids),
+        ("tools", (*expects.calls, *expects.never_calls), case.tools),
+    ):
+        if strange := sorted(set(wanted) - set(there)):
+            raise EvalCaseError(f"{where}: {name} names {strange[0]!r}, which the case does not have")
 
 
 def expected_of(correction: str | None, answer: str | None) -> Mapping[str, list[str]]:

@@ -95,3 +95,10 @@ create or replace macro is_release_of(released, alias) as
 -- Whole seconds from one instant to a later one, in minutes; days from one date to a later one.
 create or replace macro minutes_between(earlier, later) as cast(date_diff('second', earlier, later) as double) / 60;
 create or replace macro days_between(earlier, later) as date_diff('day', earlier, later);
+
+-- What makes findings of different days the same: its parts between bars, each empty where the rule has none, with % and |
+-- within a part as %25 and %7C.
+create or replace macro finding_part(part) as replace(replace(part, '%', '%25'), '|', '%7C');
+create or replace macro finding_name(rule, slo, feature, model, tenant, subject) as
+    rule || '|' || finding_part(coalesce(slo, '')) || '|' || finding_part(coalesce(feature, '')) || '|'
+    || finding_part(coalesce(model, '')) || '|' || finding_part(coalesce(tenant, '')) || '|' || finding_part(subject);

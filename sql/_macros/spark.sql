@@ -96,3 +96,13 @@ create or replace temporary function is_release_of(released string, alias string
 create or replace temporary function minutes_between(earlier timestamp, later timestamp) returns double return
     cast(unix_timestamp(later) - unix_timestamp(earlier) as double) / 60;
 create or replace temporary function days_between(earlier date, later date) returns int return datediff(later, earlier);
+
+-- What makes findings of different days the same: its parts between bars, each empty where the rule has none, with % and |
+-- within a part as %25 and %7C.
+create or replace temporary function finding_part(part string) returns string return
+    replace(replace(part, '%', '%25'), '|', '%7C');
+create or replace temporary function finding_name(
+    rule string, slo string, feature string, model string, tenant string, subject string
+) returns string return
+    rule || '|' || finding_part(coalesce(slo, '')) || '|' || finding_part(coalesce(feature, '')) || '|'
+    || finding_part(coalesce(model, '')) || '|' || finding_part(coalesce(tenant, '')) || '|' || finding_part(subject);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -17,7 +18,9 @@ from killing import REPO
 from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
+from pipelines.dataset_desk import DatasetDesk
 from pipelines.detector_desk import DETECTORS, MODEL, DetectorDesk
+from resources.contracts import SEEDS
 from resources.events import append, table_rows
 from resources.registry import Registry
 
@@ -124,3 +127,21 @@ def test_labels_train_a_detector_that_scores_tomorrow(house: RetentionHouse) -> 
 def test_a_detector_holds_no_word(house: RetentionHouse, tmp_path: Path) -> None:
     stored = b"".join(path.read_bytes() for path in (house.root / "home" / "mlflow").rglob("*") if path.is_file())
     assert b"Harbour" not in stored and b"kettle" not in stored
+
+
+def test_a_dataset_of_its_labels_leaves_out_who_says_the_opposite_of_others(house: RetentionHouse) -> None:
+    names = [row["request_id"] for row in traffic(DAY, 210, seed=1)[::2]]
+    contrary = [label_row(house, name, "wrong" not in name, "k.9") for name in names[4:64]]
+    append(house.store, "quality.labels", lambda _: contrary)
+    datasets = DatasetDesk(house.store, SEEDS, house.embedder, WallClock(fixed_now=house.now.isoformat()))
+    built = datasets.build("detector")
+    assert built.row is not None, built.why
+    # Torn between k.1 and k.9, they would be left out; as nobody believes k.9, k.1 alone is heard.
+    assert json.loads(built.row["removals"]) == {}
+    assert built.row["candidates_seen"] == 208
+    data = datasets.datasets.open("detector", built.version or "")
+    rows = [row for split in ("train", "dev", "test") for row in data.table(split).to_pylist()]
+    assert {row["request_id"]: row["label"] for row in rows} == {
+        name: "wrong" in name for name in names if name not in (names[0], names[3])
+    }
+    assert b"kettle" not in b"".join(path.read_bytes() for path in data.folder.iterdir())

@@ -21,7 +21,7 @@ from pipelines.settings import Settings
 from resources.embedder import Embedder
 from resources.index_store import IndexStore
 from resources.knowledge_seed import KNOWLEDGE_FILE, KnowledgeSeedError
-from resources.warehouse_resource import EmbedderResource, WarehouseResource
+from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
 
 STATES = "retrieval.document_states"
 PAGES = {
@@ -45,7 +45,8 @@ def resources(house: KnowledgeHouse) -> dict[str, Any]:
         data_dir=str(house.store.data), state_dir=str(house.store.state), landing_dir=str(house.root / "landing"),
         seeds_dir=str(house.seeds), durable=False,
     )  # fmt: skip
-    return {"warehouse": warehouse, "clock": WallClock(fixed_now=NOW, settle_seconds=0.0), "embedder": EmbedderResource()}
+    clock = WallClock(fixed_now=NOW, settle_seconds=0.0)
+    return {"warehouse": warehouse, "clock": clock, "embedder": EmbedderResource(), "registry": RegistryResource()}
 
 
 def settings_of(house: KnowledgeHouse) -> Settings:

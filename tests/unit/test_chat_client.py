@@ -235,3 +235,17 @@ def self_signed(folder: Path) -> Path:
     path = folder / "certificate.pem"
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + held)
     return path
+
+
+def test_tools_that_are_called_are_named_where_tools_were_offered(at: Provider) -> None:
+    calls = [{"id": "c", "type": "function", "function": {"name": "issue_refund", "arguments": "{}"}}, "?", {"function": 3}]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    usage = {"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 8}}
+    at.always = {"model": "large", "choices": [choice], "usage": usage}
+    clock = Clock()
+    with ChatClient(ChatEndpoint("main", at.base_url, "large"), None, clock.sleep, clock.monotonic) as client:
+        offered = client.ask({**BODY, "tools": [{"type": "function", "function": {"name": "issue_refund"}}]}, 1e12)
+        not_offered = client.ask(BODY, 1e12)
+    assert (offered.error_class, offered.text, offered.calls, offered.cached_tokens) == (None, "", ("issue_refund",), 8)
+    assert not_offered.error_class == "no_answer"

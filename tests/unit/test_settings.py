@@ -16,8 +16,11 @@ from pipelines.settings import REPO, Settings, SettingsError
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("NOCTURNE_NOW", "yesterday"), ("NOCTURNE_SETTLE_SECONDS", "abc"), ("NOCTURNE_MEMORY_LIMIT", "lots"),
-        ("NOCTURNE_EMBEDDER_DTYPE", "bf16"), ("NOCTURNE_EMBEDDER_DEVICE", "gpu"),
+        ("NOCTURNE_NOW", "yesterday"),
+        ("NOCTURNE_SETTLE_SECONDS", "abc"),
+        ("NOCTURNE_MEMORY_LIMIT", "lots"),
+        ("NOCTURNE_EMBEDDER_DTYPE", "bf16"),
+        ("NOCTURNE_EMBEDDER_DEVICE", "gpu"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes(
@@ -105,3 +108,24 @@ def test_a_night_does_not_begin_with_a_landing_url_that_holds_a_secret(nightly: 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("nightly: NOCTURNE_LANDING: the landing URL s3://bucket/logs was given with a user")
     assert "Zq-Secret" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("http://ada:Zq-Secret-Qz@mlflow.example:5000", "MLFLOW_TRACKING_PASSWORD"),
+        ("https://mlflow.example?token=Zq-Secret-Qz", "MLFLOW_TRACKING_PASSWORD"),
+        ("postgresql://ada:Zq-Secret-Qz@db/mlflow", "takes the address of a server"),
+        ("mlflow.example:5000", "takes the address of a server"),
+    ],
+)
+def test_the_registry_is_a_server_whose_address_holds_no_secret(
+    monkeypatch: pytest.MonkeyPatch, uri: str, says: str
+) -> None:
+    """It is shown in the UI, as other settings are."""
+    monkeypatch.setenv("NOCTURNE_MLFLOW_URI", uri)
+    with pytest.raises(SettingsError, match=says) as refused:
+        Settings.from_environment()
+    assert "Zq-Secret" not in str(refused.value)
+    monkeypatch.setenv("NOCTURNE_MLFLOW_URI", "https://mlflow.example:5000/")
+    assert build_resources(Settings.from_environment())["registry"].uri == "https://mlflow.example:5000"

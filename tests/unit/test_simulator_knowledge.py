@@ -47,6 +47,11 @@ def requests(folder: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, gzip.decompress(path.read_bytes()).decode().splitlines())
 
 
+def feedback(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted((folder / "landing" / "gateway").glob("*/feedback*")):
+        yield from map(json.loads, gzip.decompress(path.read_bytes()).decode().splitlines())
+
+
 @pytest.fixture(scope="module")
 def seven_to_ten(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Four days in which everything planted is there, with the incident of the plan."""
@@ -121,3 +126,19 @@ def test_a_poisoned_page_takes_the_place_of_a_wrong_one_and_touches_nothing_else
         assert incident["start"] <= record["ts"].replace("Z", "+00:00") < incident["end"]
         poisoned += 1
     assert 0 < poisoned <= incident["requests_touched"]
+
+
+def test_users_open_what_was_found_for_them_and_most_often_what_is_named_and_stands_first(
+    seven_to_ten: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, _ = seven_to_ten
+    shown = {
+        r["request_id"]: {d["document_id"]: d for d in r["retrievals"]} for r in requests(folder) if r.get("retrievals")
+    }
+    clicks = [r for r in feedback(folder) if r.get("feedback_name") == "clicked" and r["request_id"] in shown]
+    assert {(c["feedback_kind"], c["feedback_value"], c["feedback_by"]) for c in clicks} == {("outcome", 1, "user")}
+    found = [shown[c["request_id"]][c["feedback_label"]] for c in clicks]
+    every = [document for documents in shown.values() for document in documents.values()]
+    opened, there = (sum(bool(d.get("is_cited")) for d in some) / len(some) for some in (found, every))
+    assert len(found) > 30 and opened > 1.5 * there
+    assert sum(d["document_rank"] == 1 for d in found) > len(found) / 2

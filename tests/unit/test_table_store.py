@@ -189,4 +189,4 @@ def test_a_table_of_an_earlier_release_is_opened_as_fast_as_a_new_one(
     log = tmp_path / "logs" / "small" / "_delta_log"
     assert sorted(int(path.name[:20]) for path in log.glob("*.checkpoint.parquet")) == [19, 39]
     assert len(TableStore(tmp_path, durable=False).open(DAILY).commits()) == 44
-    assert not table.has_gained_columns
+    assert table.has_whole_files

@@ -19,3 +19,33 @@ left join release.deployments_now as d
     and (d.model is null or d.model = r.model)
 group by in_deployment
 order by in_deployment;
+
+-- Where do declarations and logs part on what is live, and since when?
+select feature, environment, source, value, since, title
+from release.live_versions
+where agrees = false
+order by feature, environment, source, value;
+
+-- What did the new versions of prompts change, as far as their first days show?
+select
+    feature,
+    before_version,
+    prompt_version,
+    days_live,
+    metric,
+    value_before,
+    value_after,
+    difference_low,
+    difference_high,
+    reading
+from release.before_after
+where
+    day = (select max(day) from release.before_after)
+    and environment = 'prod' and reading in ('better', 'worse')
+order by feature, prompt_version, metric;
+
+-- Which prompts run that no manifest describes, and how much traffic is that?
+select feature, environment, value as prompt_version, since, n
+from release.live_versions
+where source = 'logs' and kind = 'prompt_version' and not has_manifest
+order by n desc;

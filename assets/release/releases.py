@@ -1,0 +1,191 @@
+"""Releases: what goes live where, what has to be there first, and what is gone back to.
+
+Here belong the rules over rows of release.manifests, release.gates and governance.approvals, and the release manifest as
+JSON. What is written and moved is pipelines/release_desk.py's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from assets.governance.approvals import APPROVE, REFUSE, decision_on
+from assets.release.manifest import PromptManifest, canonical
+
+PROMOTE, ROLLBACK = "promote", "rollback"
+LIVE, CANDIDATE = "live", "candidate"
+"""Aliases of the prompt registry: what a feature's users get, and what is tried."""
+Row = Mapping[str, Any]
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody decided: what is done, when, who, and why."""
+
+    act: str
+    now: datetime
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was known then. `index`: the live row of retrieval.index_releases; `verdict`: of release.gates; None: nothing."""
+
+    registry_version: int | None = None
+    index: Row | None = None
+    verdict: Row | None = None
+    approved_by: Sequence[str] = ()
+
+
+class ReleaseError(ValueError):
+    """A release that cannot be made as asked; says what is missing and how it is got."""
+
+
+def alias_of(environment: str, counted: Collection[str]) -> str:
+    """The alias that says what is live in an environment: `live` in those that the feature's promises count (empty: in all),
+    else `live-<environment>`. Raises ReleaseError for a name that can be no alias."""
+    if not _ENVIRONMENT.match(environment):
+        raise ReleaseError(f"environment {environment!r} is no name: letters, digits, `-` and `_`, as it is logged")
+    return LIVE if not counted or environment in counted else f"{LIVE}-{environment}"
+
+
+def live_releases(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    """The release that counts, by (prompt, environment): the one with the highest number."""
+    newest: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        place = row["prompt"], row["environment"]
+        if place not in newest or row["number"] > newest[place]["number"]:
+            newest[place] = row
+    return newest
+
+
+def approvers(rows: Iterable[Row], subject: str, digest: str) -> list[str]:
+    """Who approved exactly this content, and did not take it back; nobody where the newest decision is a refusal."""
+    mine = [row for row in rows if row["subject"] == subject and row["subject_digest"] == digest]
+    newest = decision_on(mine, subject, digest)
+    if newest is None or newest["decision"] == REFUSE:
+        return []
+    said = {a: decision_on([row for row in mine if row["actor"] == a], subject, digest) for a in {r["actor"] for r in mine}}
+    return sorted(actor for actor, row in said.items() if row is not None and row["decision"] == APPROVE)
+
+
+def check_approved(m: PromptManifest, rows: Iterable[Row]) -> list[str]:
+    """Who approved a version, as many as it needs and of those who may. Raises ReleaseError. Who makes the release counts
+    as an approver like anybody else: how many are needed says whether four eyes are."""
+    found = approvers(rows, m.subject, m.digest)
+    counted = [name for name in found if not m.approvals.by or name in m.approvals.by]
+    if len(counted) < m.approvals.needed:
+        may = f" of {', '.join(m.approvals.by)}" if m.approvals.by else ""
+        raise ReleaseError(
+            f"{m.name} needs {m.approvals.needed} approvals{may} and has {len(counted)}; approve its content: "
+            f"make approve WHAT={m.subject} (digest {m.digest[:12]})"
+        )
+    return found
+
+
+def verdict_on(m: PromptManifest, rows: Iterable[Row]) -> Row | None:
+    """The newest verdict of the release gate on exactly this content; None: it was never judged."""
+    asked = ("verdict", m.name, m.digest)
+    verdicts = [row for row in rows if (row["gate"], row["candidate"], row["candidate_digest"]) == asked]
+    return max(verdicts, key=lambda row: (row["decided_at"], row["gate_id"]), default=None)
+
+
+def check_gate(m: PromptManifest, rows: Iterable[Row], without: str | None) -> Row | None:
+    """The verdict by which a version may go live; None where it goes without one, for the reason `without`.
+
+    Raises ReleaseError where no verdict lets it pass and no reason is given.
+    """
+    verdict = verdict_on(m, rows)
+    if verdict is not None and verdict["outcome"] == "passed":
+        return verdict
+    if without:
+        return None
+    told = "was never put before the gate" if verdict is None else f"did not pass the gate ({verdict['outcome']})"
+    raise ReleaseError(f"{m.name} {told}; run make gate, or say why it goes live all the same: --without-gate 'because ...'")
+
+
+def rollback_version(live: Row, rows: Iterable[Row]) -> str:
+    """The version that is gone back to: the one that the manifest of what is live names, else the one that was live before
+    it. What a rollback left is not gone back to. `rows`: all releases of the prompt in the environment.
+
+    Raises ReleaseError where there is none.
+    """
+    if live["rollback_to"] is not None:
+        return str(live["rollback_to"])
+    stood: list[str] = []
+    for row in sorted(rows, key=lambda row: row["number"]):
+        version = str(row["prompt_version"])
+        if row["act"] == ROLLBACK and version in stood[:-1]:
+            del stood[len(stood) - 1 - stood[-2::-1].index(version) :]
+        elif row["act"] == ROLLBACK and stood:
+            stood[-1] = version
+        elif not stood or stood[-1] != version:
+            stood.append(version)
+    if len(stood) < 2:
+        name = f"{live['prompt']}@{live['prompt_version']}"
+        raise ReleaseError(f"{name} is the first version in {live['environment']}; there is none to go back to")
+    return stood[-2]
+
+
+def release_row(m: PromptManifest, environment: str, there: Iterable[Row], said: Said, evidence: Evidence) -> dict[str, Any]:
+    """The row of release.manifests of what goes live now, behind those that are there."""
+    before = live_releases(there).get((m.prompt, environment))
+    number = before["number"] + 1 if before else 1
+    row: dict[str, Any] = {
+        "day": said.now.date(),
+        "release_id": f"{m.prompt}-{environment}-{number}",
+        "number": number,
+        "act": said.act,
+        "feature": m.feature,
+        "environment": environment,
+        "prompt": m.prompt,
+        "prompt_version": m.version,
+        "prompt_digest": m.digest,
+        "registry_version": evidence.registry_version,
+        "provider": m.model.provider,
+        "model": m.model.name,
+        "asked_as": m.model.asked_as,
+        "index_name": m.retrieval.index if m.retrieval else None,
+        "index_release": evidence.index["release"] if evidence.index else None,
+        "embedder": evidence.index["embedder"] if evidence.index else None,
+        "safety_policy_version": m.system_policy,
+        "gate_id": evidence.verdict["gate_id"] if evidence.verdict else None,
+        "eval_run": evidence.verdict["candidate_run"] if evidence.verdict else None,
+        "approved_by": ",".join(evidence.approved_by),
+        "rollback_to": m.rollback_to,
+        "replaces": before["release_id"] if before else None,
+        "reason": said.reason,
+        "actor": said.actor,
+        "live_from": said.now,
+    }
+    text = canonical(release_manifest(m, row))
+    return row | {"digest": sha256(text.encode()).hexdigest(), "manifest": text}
+
+
+def release_manifest(m: PromptManifest, row: Row) -> dict[str, Any]:
+    """All that a release ties together, as JSON types; without the words of the prompt, which its digest names."""
+    return {
+        "release": row["release_id"],
+        "act": row["act"],
+        "feature": row["feature"],
+        "environment": row["environment"],
+        "live_from": row["live_from"].isoformat(),
+        "prompt": {"name": m.prompt, "version": m.version, "digest": m.digest, "registry_version": row["registry_version"]},
+        "model": m.content["model"] | {"asked_as": m.model.asked_as},
+        "retrieval": None if m.retrieval is None else vars(m.retrieval) | {"release": row["index_release"]},
+        "embedder": row["embedder"],
+        "safety_policy": m.system_policy,
+        "tools": dict(m.tools),
+        "evaluation": {"suite": m.evaluation_set, "run": row["eval_run"], "gate": row["gate_id"]},
+        "approvals": {"needed": m.approvals.needed, "by": [name for name in row["approved_by"].split(",") if name]},
+        "rollback": {"to": m.rollback_to, "replaces": row["replaces"]},
+        "owner": m.owner,
+        "reason": row["reason"],
+        "actor": row["actor"],
+    }

@@ -1,0 +1,100 @@
+"""A version that can be asked: a prompt manifest, or none, on an endpoint of seeds/release.yml.
+
+Here belongs how one is named (`support@v13`, `support@v13/main`, `main`) and what is sent on its behalf.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assets.quality.eval_case import EvalCase
+from assets.release.eval_prompt import messages, tools
+from assets.release.manifest import PromptManifest, parse_manifest
+from resources.prompt_seed import read_prompt_files
+from resources.release_seed import RELEASE_FILE, EvalEndpoint, ReleaseSeed
+
+
+class VersionError(ValueError):
+    """A name that names no version which can be asked; says what there is."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is asked. Without a manifest the endpoint's own model answers the case as it stands."""
+
+    name: str
+    endpoint: EvalEndpoint
+    manifest: PromptManifest | None = None
+
+    @property
+    def provider(self) -> str | None:
+        """As the price book names it."""
+        return self.manifest.model.provider if self.manifest else self.endpoint.provider
+
+    @property
+    def model(self) -> str:
+        """The model that is asked for."""
+        return (self.manifest.model.asked_as or self.manifest.model.name) if self.manifest else self.endpoint.model
+
+    @property
+    def feature(self) -> str | None:
+        """The feature that it belongs to; None: it is not said."""
+        return self.manifest.feature if self.manifest else None
+
+    @cached_property
+    def digest(self) -> str:
+        """Names all that its answers follow from, 64 hex digits."""
+        told = json.dumps([self.endpoint.base_url, self._settings, self.manifest.content if self.manifest else None])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def approved_as(self) -> tuple[str, str]:
+        """The subject that its approvals are filed under, and the digest of what is approved."""
+        return (self.manifest.subject, self.manifest.digest) if self.manifest else (f"release/{self.name}", self.digest)
+
+    def body(self, case: EvalCase, repeat: int) -> dict[str, Any]:
+        """What is sent for one repeat of a case. A seed, where there is one, is another for each repeat: the same one would
+        hide how much answers differ. Raises ManifestError."""
+        return self.of(messages(case, self.manifest), repeat) | ({"tools": tools(case)} if case.tools else {})
+
+    def of(self, said: list[dict[str, str]], repeat: int) -> dict[str, Any]:
+        """What is sent for messages."""
+        body = {"messages": said, "stream": False, **self._settings}
+        return body | ({"seed": body["seed"] + repeat - 1} if isinstance(body.get("seed"), int) else {})
+
+    def key(self, body: Mapping[str, Any]) -> str:
+        """Names a request to this endpoint."""
+        return hashlib.sha256(json.dumps([self.endpoint.base_url, body], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        plain = self.endpoint.chat("")
+        del plain["messages"], plain["stream"]
+        return {**plain, **(self.manifest.model.settings if self.manifest else {}), "model": self.model}
+
+
+def read_manifests(seeds: Path) -> dict[str, PromptManifest]:
+    """The manifests of seeds/prompts by `prompt@version`. Of files that are no YAML the lint tells. Raises ManifestError."""
+    files, _ = read_prompt_files(seeds)
+    return {found.name: found for found in (parse_manifest(raw, file) for file, raw in files.items())}
+
+
+def version_of(name: str, seed: ReleaseSeed, manifests: Mapping[str, PromptManifest]) -> Version:
+    """The version that a name stands for. Raises VersionError."""
+    prompt, _, endpoint = name.partition("/") if "@" in name else ("", "", name)
+    if not endpoint and len(seed.endpoints) == 1:
+        [endpoint] = seed.endpoints
+    if prompt and prompt not in manifests:
+        raise VersionError(f"seeds/prompts has no {prompt!r}; there are: {', '.join(sorted(manifests)) or 'none'}")
+    if endpoint not in seed.endpoints:
+        there = ", ".join(seed.endpoints) or "none"
+        asked = f"{RELEASE_FILE} declares no endpoint {endpoint!r}" if endpoint else f"{name} names no endpoint"
+        raise VersionError(f"{asked}; there are: {there}. Write {prompt or 'support@v13'}/<endpoint>, or an endpoint alone")
+    # A release is looked up by the prompt's version, wherever it was asked.
+    return Version(prompt or name, seed.endpoints[endpoint], manifests.get(prompt))

@@ -1,0 +1,81 @@
+"""`make model`: what models are registered, who is champion, and who becomes it (docs/registry.md).
+
+ARGS="list", "promote embedder 3 --reason '...'", "rollback embedder --reason '...'". Exit status 2: nothing was changed, and
+the message says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+
+from pipelines.build import build_resources
+from pipelines.champion import EMBEDDER
+from pipelines.model_desk import ModelDesk, ModelDeskError
+from pipelines.settings import Settings, SettingsError
+from resources import terminal
+from resources.events import ClosedDayError
+from resources.model_version import RegistryError, Version
+from resources.tuning_seed import TuningSeedError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="make model", description=__doc__)
+    parser.add_argument("--actor", default=getpass.getuser(), help="who decides (default: the user of this terminal)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listed = commands.add_parser("list", help="versions, their states and aliases")
+    listed.add_argument("model", nargs="?", help="left out: all")
+    promoted = commands.add_parser("promote", help="make a version champion")
+    promoted.add_argument("model")
+    promoted.add_argument("version")
+    back = commands.add_parser("rollback", help="give the alias back to the champion before")
+    back.add_argument("model")
+    for one in (promoted, back):
+        one.add_argument("--reason", default="", help="why, for the audit")
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except (SettingsError, RegistryError, ModelDeskError, TuningSeedError, ClosedDayError) as error:
+        print(f"model: {terminal.lines(str(error))}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = Settings.from_environment()
+    settings.check_folders()
+    resources = build_resources(settings)
+    warehouse = resources["warehouse"]
+    store = warehouse.store()
+    desk = ModelDesk(store, resources["registry"].open(store), warehouse.seeds, resources["clock"])
+    if options.command == "list":
+        found = desk.versions(options.model)
+        for version in found:
+            _say(_line(version))
+        if not found:
+            _say("no model is registered yet")
+        return 0
+    if options.command == "promote":
+        made = desk.promote(options.model, options.version, options.actor, options.reason)
+        _say(f"{made.name} is champion")
+    else:
+        back = desk.rollback(options.model, options.actor, options.reason)
+        _say(f"{back.name} is champion again" if back else f"{options.model} has no champion any more, as before")
+    if options.model == EMBEDDER:
+        _say("indexes are released with its vectors by the sensor `registry`, within a minute, or by: make index")
+    return 0
+
+
+def _line(version: Version) -> str:
+    aliases = f" [{', '.join(version.aliases)}]" if version.aliases else ""
+    because = f": {version.reason}" if version.reason else ""
+    return f"{version.name}{aliases} {version.digest[:12]} {version.status}{because}"
+
+
+def _say(text: str) -> None:
+    print(terminal.one_line(text), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""What generators make of the examples of a frozen set, measured in a process of its own (trainers/score_generator.py)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.contracts import REPO
+from resources.training_spec import QUIET
+
+COLUMNS = pa.schema([
+    ("example_id", pa.string()), ("feature", pa.string()), ("group", pa.string()), ("model", pa.string()),
+    ("nll", pa.float64()), ("rejected_nll", pa.float64()), ("prefers_chosen", pa.bool_()), ("tokens", pa.int64()),
+    ("seconds", pa.float64()),
+])  # fmt: skip
+"""A row is an example under a model, `candidate` or `champion`; `nll` in nats a token. No text."""
+
+
+class GeneratorScoresError(RuntimeError):
+    """Generators that could not be measured; says why."""
+
+
+def generator_scores(
+    base: Path, candidate: Path, champion: Path | None, examples: Path, environment: Mapping[str, str],
+    most_tokens: int = 1_024,
+) -> pa.Table:
+    """COLUMNS of each example under the candidate's adapter, and the champion's, or the base model where there is none.
+
+    `examples`: a Parquet file of the layout of a dataset `sft` or `preferences`. `environment`: all variables that the
+    process sees (resources/trainer.py: passed_on). Raises GeneratorScoresError.
+    """
+    for adapter in (candidate, champion):
+        if adapter is not None and not (adapter / "adapter_model.safetensors").is_file():
+            raise GeneratorScoresError(f"{adapter} has no adapter_model.safetensors: it is no adapter that was trained here")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "values.parquet"
+        given = {"base": base, "candidate": candidate, "champion": champion, "examples": examples, "out": out}
+        named = [word for name, path in given.items() if path is not None for word in (f"--{name}", str(path))]
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "trainers.score_generator", *named, "--max-tokens", str(most_tokens)],
+            cwd=REPO,
+            env={**environment, **QUIET},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise GeneratorScoresError(f"generators could not be measured: {why[:500]}")
+        return pq.read_table(out)

@@ -1,0 +1,122 @@
+"""What may go live, who approved it, and what is gone back to: the rules over rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prompt_house import manifest
+
+from assets.release.manifest import parse_manifest
+from assets.release.releases import (
+    PROMOTE,
+    ROLLBACK,
+    Evidence,
+    ReleaseError,
+    Said,
+    alias_of,
+    approvers,
+    check_approved,
+    check_gate,
+    live_releases,
+    release_row,
+    rollback_version,
+)
+
+M = parse_manifest(manifest(), "13.yml")
+NOW = datetime(2026, 11, 10, 9, tzinfo=UTC)
+
+
+def decision(actor: str, second: int, said: str = "approve", digest: str = M.digest) -> dict[str, Any]:
+    at = NOW.replace(second=second)
+    return {"subject": M.subject, "subject_digest": digest, "actor": actor, "recorded_at": at, "decision": said}
+
+
+def verdict(outcome: str, minute: int, digest: str = M.digest) -> dict[str, Any]:
+    said = {"gate": "verdict", "candidate": M.name, "candidate_digest": digest, "outcome": outcome}
+    return said | {"gate_id": f"g{minute}", "decided_at": NOW.replace(minute=minute)}
+
+
+def released(*steps: tuple[str, str]) -> list[dict[str, Any]]:
+    """Rows of releases of a prompt, one after the other: (act, version)."""
+    rows: list[dict[str, Any]] = []
+    for act, version in steps:
+        m = parse_manifest(manifest(version=version, rollback_to=...), "x.yml")
+        rows.append(release_row(m, "prod", rows, Said(act, NOW, "ada", "so"), Evidence()))
+    return rows
+
+
+def test_a_refusal_after_approvals_counts_and_so_does_an_approval_after_it() -> None:
+    rows = [decision("ada", 1), decision("grace", 2), decision("edsger", 3, "refuse")]
+    assert approvers(rows, M.subject, M.digest) == []
+    assert approvers([*rows, decision("grace", 4)], M.subject, M.digest) == ["ada", "grace"]
+
+
+def test_whoever_takes_an_approval_back_is_no_approver() -> None:
+    rows = [decision("ada", 1), decision("ada", 2, "refuse"), decision("grace", 3)]
+    assert approvers(rows, M.subject, M.digest) == ["grace"]
+
+
+def test_an_approval_of_other_content_is_none() -> None:
+    assert approvers([decision("ada", 1, digest="0" * 64)], M.subject, M.digest) == []
+
+
+def test_only_who_may_approve_counts_and_one_person_counts_once() -> None:
+    m = parse_manifest(manifest(approvals={"needed": 2, "by": ["ada", "grace"]}), "13.yml")
+    rows = [decision("ada", 1), decision("ada", 2), decision("edsger", 3)]
+    with pytest.raises(ReleaseError, match="needs 2 approvals of ada, grace and has 1"):
+        check_approved(m, rows)
+    assert check_approved(m, [*rows, decision("grace", 4)]) == ["ada", "edsger", "grace"]
+
+
+def test_the_newest_verdict_of_the_gate_counts() -> None:
+    passed = verdict("passed", 1)
+    assert check_gate(M, [passed], None) == passed
+    with pytest.raises(ReleaseError, match=r"did not pass the gate \(blocked\)"):
+        check_gate(M, [passed, verdict("blocked", 2)], None)
+    assert check_gate(M, [passed, verdict("blocked", 2)], "an incident") is None
+    with pytest.raises(ReleaseError, match="never put before the gate"):
+        check_gate(M, [verdict("passed", 1, digest="0" * 64)], None)
+
+
+def test_each_release_replaces_the_one_before_in_its_environment_alone() -> None:
+    rows = released((PROMOTE, "v1"), (PROMOTE, "v2"))
+    rows.append(release_row(M, "staging", rows, Said(PROMOTE, NOW, "ada", "so"), Evidence()))
+    assert [(row["release_id"], row["replaces"]) for row in rows] == [
+        ("support-chat-prod-1", None), ("support-chat-prod-2", "support-chat-prod-1"), ("support-chat-staging-1", None),
+    ]  # fmt: skip
+    assert {place: row["prompt_version"] for place, row in live_releases(reversed(rows)).items()} == {
+        ("support-chat", "prod"): "v2", ("support-chat", "staging"): "v13",
+    }  # fmt: skip
+
+
+def test_what_a_rollback_left_is_not_gone_back_to() -> None:
+    rows = released((PROMOTE, "v1"), (PROMOTE, "v2"), (PROMOTE, "v3"))
+    assert rollback_version(rows[-1], rows) == "v2"
+    rows = released((PROMOTE, "v1"), (PROMOTE, "v2"), (PROMOTE, "v3"), (ROLLBACK, "v2"))
+    assert rollback_version(rows[-1], rows) == "v1"
+
+
+@given(st.lists(st.sampled_from(["v1", "v2", "v3"]), min_size=1, max_size=6))
+def test_rolling_back_again_and_again_ends_and_never_stays(versions: list[str]) -> None:
+    steps = [(PROMOTE, version) for version in versions]
+    for _ in range(10):
+        rows = released(*steps)
+        try:
+            to = rollback_version(rows[-1], rows)
+        except ReleaseError:
+            return
+        assert to != rows[-1]["prompt_version"]
+        steps.append((ROLLBACK, to))
+    raise AssertionError(f"it goes back for ever: {steps}")
+
+
+def test_environments_that_promises_count_share_the_alias_live() -> None:
+    assert alias_of("prod", ["prod", "production"]) == "live"
+    assert alias_of("staging", ["prod"]) == "live-staging"
+    assert alias_of("anything", []) == "live"
+    with pytest.raises(ReleaseError, match="is no name"):
+        alias_of("prod eu", ["prod"])
