@@ -62,6 +62,8 @@ class DatasetHouse:
         if documents:
             self.index.put(range(documents))
             shutil.copytree(SEEDS, self.seeds, dirs_exist_ok=True)
+            policy = self.seeds / "retention.yml"
+            policy.write_text(policy.read_text(encoding="utf-8").replace("text: 30", "text: 60"), encoding="utf-8")
         self.store = self.index.store
         self._files = 0
 

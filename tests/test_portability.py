@@ -292,6 +292,11 @@ MACRO_CALLS = {
         f"cast({first} as date), cast({last} as date)"
         for first, last in (("'2026-02-28'", "'2026-03-01'"), ("'2026-01-02'", "'2026-01-01'"), ("null", "'2026-01-01'"))
     ],
+    "finding_part": ["'a|b%c%7C'", "''", "cast(null as string)"],
+    "finding_name": [
+        "'burn', 'chat-slo', 'chat', null, 'a|b', 'x%y'", "'spend', null, null, null, null, ''",
+        "'spend', null, 'chat', 'm', 't', cast(null as string)",
+    ],
 }  # fmt: skip
 
 

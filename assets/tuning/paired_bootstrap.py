@@ -47,7 +47,7 @@ def intervals(
         return _ends(columns, resamples, seed)
     one = np.full((1, columns.shape[1]), unseen)
     low, high = (_ends(np.vstack([columns, worst]), resamples, seed) for worst in (-one, one))
-    return low[0], high[1]
+    return np.maximum(low[0], -unseen), np.minimum(high[1], unseen)
 
 
 def changed(new: Floats, old: Floats) -> int:
