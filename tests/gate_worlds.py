@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from assets.retrieval.ranking import Estimate, difference
-from assets.tuning.gate import Compared, Rules, domain, forgetting, segment
+from assets.tuning.gate import Compared, Rules, domain, forgetting, guard, segment
 from assets.tuning.paired_bootstrap import changed, grouped, intervals, placements
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,8 @@ Pair = tuple[Floats, Floats]
 World = Callable[[np.random.Generator, int], Pair]
 """Values of candidate and champion on so many queries."""
 RULES = Rules()
+CHAMPION_AREA, POSITIVE = 0.75, 0.2
+"""Of made-up detectors: the area under the curve, and the share of answers that is hallucinated."""
 
 
 def ndcg(rng: np.random.Generator, n: int) -> Floats:
@@ -72,6 +75,32 @@ def swapped(one: Floats, other: Floats) -> World:
     return world
 
 
+def detectors(points: float = 0.0, are_drawn: bool = False) -> World:
+    """A detector whose area under the curve is truly that of the champion and so many points, on conversations of two
+    answers, a fifth of them hallucinated; half of what misleads one misleads the other. What a conversation contributes
+    stands in the place of a query's value, as the desk reckons it (pipelines/detector_measures.py).
+
+    `are_drawn`: of conversations that the champion does not suspect one in four was labelled, and stands for four.
+    """
+    apart = [np.sqrt(2.5) * special.ndtri(CHAMPION_AREA + more / 100) for more in (points, 0.0)]
+
+    def world(rng: np.random.Generator, n: int) -> Pair:
+        there = 4 * n if are_drawn else n
+        labels = rng.random((there, 2)) < POSITIVE
+        both = 0.5 * rng.normal(size=(there, 1)) + np.sqrt(0.5) * rng.normal(size=(there, 2))
+        new, old = (both + np.sqrt(0.5) * rng.normal(size=(there, 2)) + labels * far for far in apart)
+        worst = old.max(axis=1)
+        stands_for = np.where(are_drawn & (worst < np.quantile(worst, 2 / 3)), 4.0, 1.0)
+        labelled = np.flatnonzero(rng.random(there) < 1 / stands_for)[:n]
+        weights, kinds = np.repeat(stands_for[labelled], 2), labels[labelled].ravel()
+        kinds[:2] = True, False  # Of both there is one, or no area.
+        areas = [placements(kinds, scores[labelled].ravel(), weights) for scores in (new, old)]
+        groups = [str(place // 2) for place in range(2 * len(labelled))]
+        return grouped(areas[0] - areas[1], groups, weights), np.zeros(len(labelled))
+
+    return world
+
+
 EQUAL: dict[str, World] = {
     "every ranking drawn anew": redrawn(1.0),
     "a third drawn anew": redrawn(0.3),
@@ -82,6 +111,13 @@ EQUAL: dict[str, World] = {
     "worse by a point": moved(redrawn(0.3), -1.0),
     "worse by three points": moved(redrawn(0.3), -3.0),
 }
+DETECTORS: dict[str, World] = {
+    "equal": detectors(),
+    "equal, some stand for four": detectors(are_drawn=True),
+    "worse by a point": detectors(-1.0),
+    "worse by three points": detectors(-3.0),
+}
+"""None of them is better."""
 
 
 @dataclass(frozen=True)
@@ -109,25 +145,14 @@ def plainly(world: World, n: int, times: int, seed: int) -> Rates:
     return Rates({outcome: count / times for outcome, count in outcomes.items()}, times)
 
 
-def detectors(conversations: int, positive: float, times: int, resamples: int, seed: int) -> Rates:
-    """What the primary gate says of a detector that ranks as well as the champion, on answers of which two make a
-    conversation."""
-    groups = [str(place // 2) for place in range(2 * conversations)]
-
-    def world(rng: np.random.Generator, n: int) -> Pair:
-        labels = rng.random(2 * n) < positive
-        labels[:2] = True, False
-        new, old = (
-            placements(labels, rng.normal(size=2 * n) + labels + 0.5 * np.repeat(rng.normal(size=n), 2)) for _ in range(2)
-        )
-        return grouped(new - old, groups), np.zeros(n)
-
-    return _rates(_pairs(world, conversations, times, seed), resamples, domain_of, unseen=1.0)
-
-
 def forgotten(world: World, n: int, times: int, resamples: int, seed: int) -> Rates:
     """What the gate of forgetting says."""
     return _rates(_pairs(world, n, times, seed), resamples, lambda found, _: forgetting(found, RULES).outcome)
+
+
+def guarded(world: World, n: int, times: int, resamples: int, seed: int) -> Rates:
+    """What the guard says that tolerates nothing beyond chance: a detector's beside heuristic-1."""
+    return _rates(_pairs(world, n, times, seed), resamples, lambda found, _: guard(found).outcome)
 
 
 def in_a_segment(world: World, n: int, times: int, resamples: int, seed: int) -> Rates:
