@@ -76,7 +76,7 @@ class Keyring:
                         "keys folder from its backup. If the key is lost for good, old and new pseudonyms cannot be "
                         "joined: empty the warehouse and land its files again under a new key."
                     )
-                _write(path, [_new_key()])
+                write_ring(path, [_new_key()])
             keyring = _read(path)
         for wanted in (expect_key_id, *earlier):
             if wanted is not None and wanted not in keyring.key_ids:
@@ -93,7 +93,7 @@ class Keyring:
         path = folder / KEY_FILE
         with _locked(folder):
             keyring = _read(path)
-            _write(path, [*((k.key_id, k.key) for k in reversed((keyring, *keyring.retired))), _new_key()])
+            write_ring(path, [*((k.key_id, k.key) for k in reversed((keyring, *keyring.retired))), _new_key()])
             return _read(path)
 
     @property
@@ -123,7 +123,7 @@ def _new_key() -> tuple[str, bytes]:
     return secrets.token_hex(4), secrets.token_bytes(KEY_BYTES)
 
 
-def _write(path: Path, keys: Sequence[tuple[str, bytes]]) -> None:
+def write_ring(path: Path, keys: Sequence[tuple[str, bytes]]) -> None:
     """Write the ring, oldest key first."""
     entries = [{"key_id": key_id, "key": key.hex(), "fingerprint": _fingerprint(key)} for key_id, key in keys]
     write_atomically(path, (json.dumps({"keys": entries}, indent=2) + "\n").encode(), mode=0o600)
