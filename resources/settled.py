@@ -56,7 +56,8 @@ class Reopened:
 
     def of(self, contract: Contract) -> list[date]:
         """The days of a derived table that may be stale, or shown otherwise than before."""
-        return self.calendar() if self.everything else sorted(self._days(contract))
+        found = self._telling(contract) if self.everything else self._days(contract)
+        return sorted(day for day in found if day <= self.inputs.last_due_day)
 
     def seen(self, unsettled: Iterable[QuestionDay]) -> dict[str, Any]:
         """What a draft saw, for its manifest."""
@@ -102,7 +103,20 @@ class Reopened:
                 found |= self._revalued(source)
             else:
                 found |= reading(self._changed(source) | due, window)
-        return {day for day in found if day <= self.inputs.last_due_day}
+        return found
+
+    def _telling(self, contract: Contract) -> set[date]:
+        """All days on which a table can have something to say: those that it was computed for, those whose window holds a
+        day with rows and, where it speaks of every day, all since the first day of anything. On the others it is fresh."""
+        found = set(self.store.day_log(contract.name).states)
+        if contract.every_day:
+            found.update(self.calendar())
+        for name, window in contract.reads.items():
+            if not isinstance(window, str):
+                source = self.store.contracts[name]
+                derived = source.kind == "derived"
+                found |= reading(self.store.day_log(name).states if derived else self.inputs.versions_of(source), window)
+        return found
 
     def _continues(self, contract: Contract) -> bool:
         """Whether a table's log goes on from the commit that was seen."""

@@ -55,6 +55,20 @@ def test_after_a_quiet_night_no_day_is_looked_at(house: House) -> None:
     assert looked_at(house) == {}
 
 
+def test_before_anything_is_published_days_that_have_nothing_to_say_are_left_out(computed: Path) -> None:
+    house = core_house(computed)
+    inputs = DayInputs(house.store, take_pins(house.store, house.last_due_day))
+    reopened_ = Reopened(house.store, inputs, {"tables": {}})
+    assert reopened_.everything
+    left_out = 0
+    for contract in house.store.derived():
+        for silent in set(reopened_.calendar()) - set(reopened_.of(contract)):
+            assert house.store.day_log(contract.name).state(silent) is None
+            assert not any("@" in name for name in inputs.of(contract, silent))
+            left_out += 1
+    assert left_out > len(house.store.derived())
+
+
 def test_a_day_that_becomes_due_reopens_itself_and_no_old_one(house: House) -> None:
     house.now += timedelta(days=1)
     found = looked_at(house)
