@@ -101,9 +101,8 @@ train-detector: setup ## train the detector of hallucinations on the labels so f
 model: setup ## registered models and who is champion: ARGS="list", "promote embedder 3", "rollback embedder" (docs/registry.md)
 	@$(PY) -W ignore -m pipelines.model $(or $(ARGS),list)
 
-approve: setup ## let something go live, or not: WHAT=tuning/embedder/<candidate> ARGS="--reason '...'" (or --refuse)
-	@test -n "$(WHAT)" || { echo "usage: make approve WHAT=tuning/embedder/<candidate> ARGS=\"--reason '...'\"" >&2; exit 2; }
-	@$(PY) -W ignore -m pipelines.approve "$(WHAT)" $(ARGS)
+approve: setup ## what waits for a person; WHAT=tuning/embedder/<candidate> ARGS="--reason '...'" lets it go live (--refuse: not)
+	@$(PY) -W ignore -m pipelines.approve $(if $(WHAT),"$(WHAT)") $(ARGS)
 
 gate: setup ## may a version be released? ARGS="support@v13", "--check", "--junit gate.xml" (docs/evaluations.md)
 	@$(PY) -W ignore -m pipelines.gate $(ARGS)

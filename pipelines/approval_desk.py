@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from assets.governance.approvals import APPROVE
 from assets.release.assets import read_prompts
+from pipelines.tuning_ledger import PASSED, REGISTERED, REJECTED, TuningLedger
 from resources import audit
 from resources.artefact_seal import SealError, folder_digest
 from resources.clock import Clock
@@ -20,6 +22,7 @@ from resources.failpoints import failpoint
 from resources.registry import Registry
 from resources.store import Store
 from resources.training_spec import read_done, training_folder
+from resources.tuning_seed import MODELS
 
 APPROVALS = "governance.approvals"
 DECIDED = {"approve": "approved", "refuse": "refused"}
@@ -27,6 +30,7 @@ DECIDED = {"approve": "approved", "refuse": "refused"}
 _TUNING = re.compile(r"tuning/(?P<model>[a-z][a-z0-9_]*)/(?P<candidate>[0-9a-f]{16}|[0-9]{1,9})")
 _RELEASE = re.compile(r"release/(?P<name>[^/@]+@[^/@]+)")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_FORMS = "tuning/<model>/<candidate> or release/<prompt>@<version>"
 _MOST_CHARACTERS = 2_000
 Decision = Literal["approve", "refuse"]
 Row = dict[str, Any]
@@ -51,8 +55,9 @@ class ApprovalDesk:
         `digest`: of what was looked at; None: of what the subject is now. Raises ApprovalError, RegistryError,
         TrainingSpecError, ServiceSeedError.
         """
+        self._refuse_what_cannot_be(subject, decision)
         if not actor.strip() or not reason.strip():
-            raise ApprovalError("a decision needs a person and a reason: --actor, --reason")
+            raise ApprovalError("a decision needs a person and a reason: ARGS=\"--reason 'read the card'\"")
         if len(reason) > _MOST_CHARACTERS:
             raise ApprovalError(f"a reason has up to {_MOST_CHARACTERS:,} characters")
         if digest is not None and not _DIGEST.fullmatch(digest):
@@ -79,19 +84,52 @@ class ApprovalDesk:
                 told = ", ".join(sorted(found)) or "none"
                 raise ApprovalError(f"seeds/prompts has no {released['name']}; there are: {told}. Or give its --digest")
             return found[released["name"]]
-        raise ApprovalError(
-            f"{subject!r} is nothing that can be approved; write tuning/<model>/<candidate> or release/<prompt>@<version>"
-        )
+        raise self._nothing(subject)
+
+    @property
+    def waiting(self) -> str:
+        """The candidates that no gate holds back and that are not live, in a sentence."""
+        found = self._ledger.in_state(PASSED, REGISTERED)
+        subjects = [f"tuning/{MODELS[row['kind']]}/{row['candidate']}" for row in found]
+        return f"What waits: {', '.join(subjects)}" if subjects else "No candidate waits for a person"
+
+    def _refuse_what_cannot_be(self, subject: str, decision: Decision) -> None:
+        """A subject of no form, of a model that there is not, or one that no approval lets live. Raises ApprovalError."""
+        tuned = _TUNING.fullmatch(subject)
+        if tuned is None:
+            if not _RELEASE.fullmatch(subject):
+                raise self._nothing(subject)
+            return
+        models = sorted(set(MODELS.values()))
+        if tuned["model"] not in models:
+            raise ApprovalError(f"there is no model {tuned['model']}, but {', '.join(models)}. {self.waiting}")
+        known = self._ledger.newest.get(tuned["candidate"])
+        if known is None:
+            return
+        if MODELS[known["kind"]] != tuned["model"]:
+            rightly = f"tuning/{MODELS[known['kind']]}/{tuned['candidate']}"
+            raise ApprovalError(f"{tuned['candidate']} is a candidate of another model: {rightly}. {self.waiting}")
+        if known["state"] == REJECTED and decision == APPROVE:
+            raise ApprovalError(
+                f"{tuned['candidate']} was rejected ({known['reason']}), and no approval overrules that. {self.waiting}"
+            )
+
+    def _nothing(self, subject: str) -> ApprovalError:
+        return ApprovalError(f"{subject!r} is nothing that can be approved; write {_FORMS}. {self.waiting}")
+
+    @property
+    def _ledger(self) -> TuningLedger:
+        return TuningLedger(self.store, self.clock)
 
     def _candidate(self, model: str, candidate: str) -> str:
         folder = training_folder(self.store.state, candidate)
         done = read_done(folder) if folder.is_dir() else None
         try:
-            if done is not None and done.model:
+            if done is not None and done.model and MODELS[done.kind] == model:
                 return folder_digest(folder / done.model)
         except SealError as error:
             raise ApprovalError(f"the model of {candidate} cannot be approved: {error}") from error
         for version in reversed(self.registry.versions(model)):
             if candidate in (version.tags.get("candidate"), version.version):
                 return version.digest
-        raise ApprovalError(f"no candidate {candidate} of {model} was trained here, or registered: make model ARGS=list")
+        raise ApprovalError(f"no candidate {candidate} of {model} was trained here, or registered. {self.waiting}")

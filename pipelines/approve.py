@@ -1,8 +1,8 @@
 """`make approve`: a person lets something go live, or not: WHAT=tuning/embedder/<candidate> ARGS="--reason '...'".
 
-WHAT=release/<prompt>@<version> is a prompt's version. --refuse says no, and wins over an earlier yes. The decision is on
-the content as it is now, or as --digest names it, and stands in governance.approvals and in the audit. Exit status 2:
-nothing was written, and the message says why.
+Without WHAT: which candidates wait. WHAT=release/<prompt>@<version> is a prompt's version. --refuse says no, and wins over
+an earlier yes. The decision is on the content as it is now, or as --digest names it, and stands in governance.approvals and
+in the audit. Exit status 2: nothing was written, and the message says why.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from resources.model_version import RegistryError
 from resources.service_seeds import ServiceSeedError
 from resources.training_spec import TrainingSpecError
 
+USAGE = "make approve [WHAT=tuning/embedder/<candidate> ARGS=\"--reason '...' [--refuse] [--digest ...] [--actor ...]\"]"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="make approve", description=__doc__)
-    parser.add_argument("subject", help="what is decided on")
-    parser.add_argument("--reason", required=True, help="why, for everybody who asks later")
+    parser = argparse.ArgumentParser(prog="make approve", usage=USAGE, description=__doc__)
+    parser.add_argument("subject", nargs="?", default="", help="what is decided on; left out: say what waits")
+    parser.add_argument("--reason", default="", help="why, for everybody who asks later")
     parser.add_argument("--refuse", action="store_true", help="it may not go live")
     parser.add_argument("--digest", help="of what you looked at, where that is not what is there now")
     parser.add_argument("--actor", default=getpass.getuser(), help="who decides (default: the user of this terminal)")
@@ -38,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         warehouse = resources["warehouse"]
         store = warehouse.store()
         desk = ApprovalDesk(store, resources["registry"].open(store), warehouse.seeds, resources["clock"])
+        if not options.subject:
+            print(terminal.one_line(desk.waiting))
+            return 0
         said: Decision = REFUSE if options.refuse else APPROVE
         row = desk.decide(options.subject, said, options.actor, options.reason, options.digest)
     except (

@@ -95,6 +95,9 @@ def version_of(name: str, seed: ReleaseSeed, manifests: Mapping[str, PromptManif
     if endpoint not in seed.endpoints:
         there = ", ".join(seed.endpoints) or "none"
         asked = f"{RELEASE_FILE} declares no endpoint {endpoint!r}" if endpoint else f"{name} names no endpoint"
-        raise VersionError(f"{asked}; there are: {there}. Write {prompt or 'support@v13'}/<endpoint>, or an endpoint alone")
+        prompts = "" if prompt else f" Versions of prompts: {', '.join(sorted(manifests)) or 'none'}"
+        raise VersionError(
+            f"{asked}; there are: {there}. Write {prompt or 'support@v13'}/<endpoint>, or an endpoint alone.{prompts}"
+        )
     # A release is looked up by the prompt's version, wherever it was asked.
     return Version(prompt or name, seed.endpoints[endpoint], manifests.get(prompt))

@@ -20,6 +20,7 @@ from pipelines.build import build_resources
 from pipelines.eval_desk import EvalDesk, EvalError
 from pipelines.eval_given import GivenError
 from pipelines.eval_versions import VersionError
+from pipelines.make_parser import MakeParser
 from pipelines.release_gate_desk import Asked, ReleaseGateDesk
 from pipelines.settings import Settings, SettingsError
 from resources import terminal
@@ -73,7 +74,7 @@ def run(desk: ReleaseGateDesk, options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = MakeParser(
         prog="make gate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("candidate", help="the version that is to be released, such as support@v13")

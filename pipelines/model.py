@@ -12,17 +12,18 @@ import sys
 
 from pipelines.build import build_resources
 from pipelines.champion import EMBEDDER
+from pipelines.make_parser import MakeParser
 from pipelines.model_desk import ModelDesk, ModelDeskError
 from pipelines.settings import Settings, SettingsError
 from resources import terminal
 from resources.events import ClosedDayError
 from resources.model_version import RegistryError, Version
-from resources.tuning_seed import TuningSeedError
+from resources.tuning_seed import MODELS, TuningSeedError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="make model", description=__doc__)
+    parser = MakeParser(prog="make model", description=__doc__)
     parser.add_argument("--actor", default=getpass.getuser(), help="who decides (default: the user of this terminal)")
     commands = parser.add_subparsers(dest="command", required=True)
     listed = commands.add_parser("list", help="versions, their states and aliases")
@@ -49,6 +50,8 @@ def _run(options: argparse.Namespace) -> int:
     warehouse = resources["warehouse"]
     store = warehouse.store()
     desk = ModelDesk(store, resources["registry"].open(store), warehouse.seeds, resources["clock"])
+    if options.model is not None:
+        _refuse_unknown(desk, options.model, options.version if options.command == "promote" else None)
     if options.command == "list":
         found = desk.versions(options.model)
         for version in found:
@@ -65,6 +68,19 @@ def _run(options: argparse.Namespace) -> int:
     if options.model == EMBEDDER:
         _say("indexes are released with its vectors by the sensor `registry`, within a minute, or by: make index")
     return 0
+
+
+def _refuse_unknown(desk: ModelDesk, model: str, version: str | None) -> None:
+    """A model, or a version of it, that there is not. Raises ModelDeskError, which says what there is."""
+    models = sorted(set(MODELS.values()))
+    if model not in models:
+        raise ModelDeskError(f"there is no model {model}; there are: {', '.join(models)}")
+    if version is None:
+        return
+    versions = [found.version for found in desk.versions(model)]
+    if version not in versions:
+        there = f"there are: {', '.join(versions)} (make model says more)" if versions else "nothing of it is registered yet"
+        raise ModelDeskError(f"{model} has no version {version}; {there}")
 
 
 def _line(version: Version) -> str:

@@ -13,6 +13,7 @@ from assets.release.assets import Prompts
 from assets.release.manifest_diff import diff
 from assets.release.releases import ReleaseError
 from pipelines.build import build_resources
+from pipelines.make_parser import MakeParser
 from pipelines.prompt_desk import PromptDesk
 from pipelines.release_desk import ReleaseDesk, manifest_of
 from pipelines.settings import Settings, SettingsError
@@ -59,7 +60,7 @@ def _faults(prompts: Prompts) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="prompts", description=__doc__)
+    parser = MakeParser(prog="make prompts", description=__doc__)
     acts = parser.add_subparsers(dest="act", required=True)
     acts.add_parser("lint", help="what is wrong with the manifests of seeds/prompts")
     acts.add_parser("list", help="the versions that there are")

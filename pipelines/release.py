@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from assets.release.releases import ReleaseError, live_releases
 from pipelines.build import build_resources
+from pipelines.make_parser import MakeParser
 from pipelines.prompt_desk import MANIFESTS, PromptDesk
 from pipelines.release_desk import ReleaseDesk
 from pipelines.settings import Settings, SettingsError
@@ -71,7 +72,7 @@ def _line(row: dict[str, object], is_live: bool) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="release", description=__doc__)
+    parser = MakeParser(prog="make release", description=__doc__)
     parser.add_argument("--actor", default=getpass.getuser(), help="who decides it (default: the user of this terminal)")
     acts = parser.add_subparsers(dest="act", required=True)
     promote = acts.add_parser("promote", help="a version goes live")

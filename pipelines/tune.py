@@ -17,6 +17,7 @@ import sys
 
 from pipelines.build import build_resources
 from pipelines.ending import end
+from pipelines.make_parser import MakeParser
 from pipelines.nightly import COULD_NOT_START, NightRun
 from pipelines.settings import Settings
 from pipelines.tuning_desk import COULD_NOT_DECIDE, TuningDesk, TuningDeskError
@@ -27,7 +28,7 @@ from resources.tuning_seed import KINDS, MODELS, TUNING_FILE
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="make tune", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = MakeParser(prog="make tune", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--check", action="store_true", help="say what a night would do, and do nothing")
     parser.add_argument("--kind", choices=KINDS, help="decide about this kind alone")
     parser.add_argument("--now", action="store_true", help="with --kind: train it now")

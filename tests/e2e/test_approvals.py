@@ -13,6 +13,9 @@ from pipelines import approve
 from pipelines.approval_desk import ApprovalError
 from pipelines.model_desk import ModelDeskError
 from pipelines.settings import Settings
+from pipelines.tuning_ledger import PASSED as LET_THROUGH
+from pipelines.tuning_ledger import REJECTED as HELD_BACK
+from pipelines.tuning_ledger import TRAINED, TRAINING, TuningLedger
 from resources import audit
 from resources.artefact_seal import folder_digest
 from resources.model_version import CHAMPION, PASSED, REJECTED, WAITING
@@ -106,10 +109,39 @@ def test_the_command_writes_a_decision_or_says_why_not(
     for wrong, says in (
         ([SUBJECT, *reason], "something was decided at this very moment"),
         (["the model", *reason], "is nothing that can be approved; write tuning/<model>/<candidate>"),
+        (["the model", *reason, "--digest", "a" * 64], "is nothing that can be approved"),
+        ([f"tuning/embeder/{'c' * 16}", *reason], "there is no model embeder, but embedder, generator"),
         (["release/support@v9", *reason], "seeds/prompts has no support@v9; there are: none. Or give its --digest"),
         ([SUBJECT, *reason, "--digest", "abc"], "a digest has 64 digits"),
         ([SUBJECT, "--reason", " "], "a decision needs a person and a reason"),
+        ([SUBJECT], "a decision needs a person and a reason"),
     ):
         assert approve.main(wrong) == 2
         assert says in capsys.readouterr().err
+    assert len(house.decisions()) == 1
+    assert approve.main([]) == 0 and capsys.readouterr().out == "No candidate waits for a person\n"
+
+
+def test_no_approval_is_on_another_model_or_on_what_was_rejected_and_what_waits_is_named(house: PromotingHouse) -> None:
+    ledger = TuningLedger(house.store, house.approvals.clock)
+    for candidate, kind, states in (
+        ("a" * 16, "retriever", (TRAINING, TRAINED, LET_THROUGH)),
+        ("b" * 16, "detector", (TRAINING, TRAINED, HELD_BACK)),
+    ):
+        ledger.request(candidate, kind, "0" * 16, "base", {}, "asked for", "ada")
+        for state in states:
+            assert ledger.step(candidate, state, "nDCG falls")
+        folder = training_folder(house.store.state, candidate)
+        files(folder / "model")
+        write_done(folder, Done(candidate, kind, "trained", "", 1, 1, 1.0, Decimal(0), "cpu", model="model"))
+    waits = f"What waits: tuning/{EMBEDDER}/{'a' * 16}"
+    for subject, says in (
+        (f"tuning/generator/{'a' * 16}", f"is a candidate of another model: tuning/{EMBEDDER}/{'a' * 16}. {waits}"),
+        (f"tuning/hallucination_detector/{'b' * 16}", rf"was rejected \(nDCG falls\), and no approval .* {waits}"),
+        (f"tuning/{EMBEDDER}/{'e' * 16}", f"no candidate {'e' * 16} of embedder was trained here, or registered. {waits}"),
+    ):
+        with pytest.raises(ApprovalError, match=says):
+            house.approvals.decide(subject, "approve", "ada", "looks fine")
+    assert house.decisions() == [] and audit.entries(house.store) == []
+    house.approvals.decide(f"tuning/{EMBEDDER}/{'a' * 16}", "approve", "ada", "looks fine")
     assert len(house.decisions()) == 1

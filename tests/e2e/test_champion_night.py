@@ -274,6 +274,8 @@ def test_commands_list_promote_and_roll_back(
     assert index.main([]) == 0
     assert "vectors are of embedder@1" in capsys.readouterr().out
     assert model.main(["promote", EMBEDDER, "7"]) == 2
-    assert "embedder@7 cannot be read" in capsys.readouterr().err
+    assert "embedder has no version 7; there are: 1, 2" in capsys.readouterr().err
+    assert model.main(["list", "embeder"]) == 2
+    assert "there is no model embeder; there are: embedder, generator, hallucination_detector" in capsys.readouterr().err
     assert model.main(["rollback", "generator"]) == 2
     assert "generator has no champion" in capsys.readouterr().err
