@@ -22,10 +22,10 @@ def replies(
     questions: Iterable[tuple[T, Mapping[str, Any]]],
     at_once: int,
     until: float,
-    is_over: Callable[[], bool],
+    is_over: Callable[[int], bool],
 ) -> Iterator[tuple[T, Reply]]:
-    """The replies as they come, each with what its question was filed under. Once `is_over`, nothing more is asked; what is
-    under way is waited for."""
+    """The replies as they come, each with what its question was filed under. Once `is_over`, which is told how many questions
+    are under way, nothing more is asked; what is under way is waited for."""
     # Each client keeps to its share of the rate, so that all together keep to the whole.
     share = replace(endpoint, requests_per_minute=endpoint.requests_per_minute / at_once)
     free: SimpleQueue[ChatClient] = SimpleQueue()
@@ -43,7 +43,7 @@ def replies(
         for _ in range(at_once):
             free.put(stack.enter_context(client(share)))
         while True:
-            while len(under_way) < at_once and not is_over() and (question := next(waiting, None)) is not None:
+            while len(under_way) < at_once and not is_over(len(under_way)) and (question := next(waiting, None)) is not None:
                 under_way[pool.submit(ask, question[1])] = question[0]
             if not under_way:
                 return

@@ -27,6 +27,7 @@ from pipelines.eval_asking import replies
 from pipelines.eval_judge import EvalJudge
 from pipelines.eval_prices import Usage, costs_usd
 from pipelines.eval_rows import Given, Identity, Place, row_of, similarities
+from pipelines.eval_spending import Spending
 from pipelines.eval_versions import Version
 from resources.chat_client import ChatClient, Reply
 from resources.embedder import Embedder
@@ -99,18 +100,18 @@ class EvalDesk(AskingDesk):
         """
         wanted = {place: version.body(place.case, place.repeat) for place in _places(suites, runs.repeats)}
         key = version.endpoint.key(self._environment)
-        identity = Identity(version.name, version.digest, "endpoint", version.model)
+        identity = Identity(version.name, version.digest, "endpoint", version.model, version.provider)
         with alone(self.store, ".evals.lock"), ExitStack() as stack:
             answers = EvalAnswers(self.store.state)
             known = {} if is_fresh else answers.known()
             run, open_ = self._begin(identity, suites, runs.repeats, is_fresh)
             until = self._monotonic() + 60 * runs.minutes_a_run
-            in_a_row = unpriced = 0
+            spending, in_a_row = self._spending(runs.usd_a_run), 0
 
-            def is_over() -> bool:
+            def is_over(under_way: int) -> bool:
                 if self._monotonic() >= until:
                     run.why = f"minutes_a_run ({runs.minutes_a_run:g}) are over"
-                elif run.usd + unpriced * run.usd / max(run.asked, 1) >= runs.usd_a_run:
+                elif spending.is_over(under_way):
                     run.why = f"usd_a_run ({runs.usd_a_run}) is spent"
                 elif run.failed["unauthorised"]:
                     run.why = "its key is not accepted"
@@ -119,7 +120,7 @@ class EvalDesk(AskingDesk):
                 return run.why is not None
 
             def given() -> Iterator[Given]:
-                nonlocal in_a_row, unpriced
+                nonlocal in_a_row
                 keys = {place: version.key(wanted[place]) for place in open_}
                 to_ask = [place for place in open_ if (keys[place], place.repeat) not in known]
                 for place in open_:
@@ -130,15 +131,15 @@ class EvalDesk(AskingDesk):
                 asked = set()
                 for place, reply in replies(version.endpoint, client, waiting, runs.at_once, until, is_over):
                     asked.add(place)
-                    unpriced = len(asked) - run.asked - sum(run.failed.values())
                     in_a_row = 0 if reply.error_class is None else in_a_row + 1
                     if reply.error_class is None:
+                        spending.paid(place, _usage(self.clock.now(), identity, reply))
                         answers.keep(self.clock.now().date(), keys[place], place.repeat, reply)
                         failpoint("evals.answered")
                     yield Given(place, reply)
                 yield from (Given(place, Reply("left_out", attempts=0)) for place in to_ask if place not in asked)
 
-            self._keep(run, identity, given(), len(open_), version.provider, self._judge(stack, answers), until, say)
+            self._keep(run, identity, given(), len(open_), spending, self._judge(stack, answers), until, say)
         return self._whole(run)
 
     def read(self, identity: Identity, suites: Suite, given: Iterable[Given], repeats: int) -> Run:
@@ -149,7 +150,8 @@ class EvalDesk(AskingDesk):
             missing = Reply("not_found", attempts=0)
             there = (by_place.get(place, Given(place, missing)) for place in open_)
             judge = self._judge(stack, EvalAnswers(self.store.state))
-            self._keep(run, identity, there, len(open_), None, judge, self._monotonic() + 3600, lambda _: None)
+            until = self._monotonic() + 3600
+            self._keep(run, identity, there, len(open_), self._spending(), judge, until, lambda _: None)
         return self._whole(run)
 
     def _begin(self, identity: Identity, suites: Suite, repeats: int, is_fresh: bool) -> tuple[Run, list[Place]]:
@@ -175,31 +177,41 @@ class EvalDesk(AskingDesk):
         identity: Identity,
         given: Iterator[Given],
         open_: int,
-        provider: str | None,
+        spending: Spending,
         judge: EvalJudge | None,
         until: float,
         say: Say,
     ) -> None:
         """Hold answers against their cases and append their rows, some at a time. `open_`: how many there will be."""
-        done = 0
-        # The first few at once: from then on it is known what an answer costs.
-        while some := list(islice(given, LATER_ROWS if done else ROWS_OF_A_COMMIT)):
-            now = self.clock.now()
-            costs = costs_usd(self.store, [_usage(now, identity, provider, one.reply) for one in some])
-            near = similarities(some, self._uncached)
-            rows: list[Row] = []
-            for one, cost, similarity in zip(some, costs, near, strict=True):
-                p, judge_usd = None, None
+
+        def judged() -> Iterator[tuple[Given, float | None, Decimal | None]]:
+            """Each answer as it comes with what the judge says, so that its price counts before more is asked."""
+            for one in given:
+                p, usd = None, None
                 if judge and one.reply.text and one.place.case.expects.judge:
-                    p, judge_usd = judge.p_made_up(one.place.case, one.reply.text, until)
+                    p, usd = judge.p_made_up(one.place.case, one.reply.text, until)
+                spending.paid_usd(usd or Decimal(0))
+                yield one, p, usd
+
+        waiting, done = judged(), 0
+        while some := list(islice(waiting, LATER_ROWS if done else ROWS_OF_A_COMMIT)):
+            now = self.clock.now()
+            costs = spending.costs({one.place: _usage(now, identity, one.reply) for one, _, _ in some})
+            near = similarities([one for one, _, _ in some], self._uncached)
+            rows: list[Row] = []
+            for (one, p, judge_usd), cost, similarity in zip(some, costs, near, strict=True):
                 answer = Answer(one.reply.text or "", one.reply.says_refused, one.reply.calls, similarity, p)
                 cost_usd = one.cost_usd if one.cost_usd is not None else cost
                 rows.append(row_of(run.run_id, identity, one, answer, judge is not None, cost_usd, judge_usd, now))
-                _count(run, one, cost_usd, judge_usd)
+                _count(run, one)
+            run.usd = spending.usd
             self._append(rows, identity.day)
             failpoint("evals.stored")
             done += len(rows)
             say(f"{identity.version}: {done:,} of {open_:,} answers")
+
+    def _spending(self, bound_usd: Decimal | None = None) -> Spending:
+        return Spending(lambda used: costs_usd(self.store, used), bound_usd)
 
     @cached_property
     def _uncached(self) -> Embedder | None:
@@ -246,17 +258,15 @@ def _digest(suites: Suite) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _usage(now: datetime, identity: Identity, provider: str | None, reply: Reply) -> Usage:
+def _usage(now: datetime, identity: Identity, reply: Reply) -> Usage:
     model = reply.model or identity.asked_model
-    return Usage(now, model, provider, reply.input_tokens, reply.output_tokens, reply.cached_tokens)
+    return Usage(now, model, identity.provider, reply.input_tokens, reply.output_tokens, reply.cached_tokens)
 
 
-def _count(run: Run, one: Given, cost_usd: Decimal | None, judge_usd: Decimal | None) -> None:
-    run.usd += judge_usd or 0
+def _count(run: Run, one: Given) -> None:
     if one.reply.error_class:
         run.failed[one.reply.error_class] += 1
     elif one.is_cached:
         run.cached += 1
     else:
         run.asked += 1
-        run.usd += cost_usd or 0

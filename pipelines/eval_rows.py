@@ -42,12 +42,14 @@ class Given:
 
 @dataclass
 class Identity:
-    """Whose answers those are. `suite_digest` and `day` are the run's, which begins with them."""
+    """Whose answers those are. `suite_digest` and `day` are the run's, which begins with them. `provider` as the price book
+    names it; None: by the model's name."""
 
     version: str
     digest: str
     source: str
     asked_model: str | None = None
+    provider: str | None = None
     suite_digest: str = ""
     day: date = date.min
 

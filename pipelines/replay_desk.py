@@ -150,7 +150,7 @@ class ReplayDesk(AskingDesk):
                     questions.append(((one, repeat, digest), body))
         asked = replies(
             version.endpoint, lambda endpoint: ChatClient(endpoint, key, self._sleep, self._monotonic), questions,
-            runs.at_once, until, lambda: self._monotonic() >= until,
+            runs.at_once, until, lambda _: self._monotonic() >= until,
         )  # fmt: skip
         for (one, repeat, digest), reply in asked:
             done.asked += 1
