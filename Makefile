@@ -86,8 +86,8 @@ import-labels: setup ## take what people said: files in the home's labelling/inb
 cases: setup ## failures become evaluation cases: ARGS="accept 2026-11-10-3 --kind answerable", "fixed ...", "list" (docs/eval-cases.md)
 	@$(PY) -W ignore -m pipelines.eval_cases $(or $(ARGS),propose)
 
-review: setup ## write the review of last week's failures, or of WEEK=2026-W46
-	@$(PY) -W ignore -m pipelines.review $(if $(WEEK),--week $(WEEK)) $(ARGS)
+review: setup ## the review of last week (WEEK=2026-W46), or ARGS="monthly", "quarterly", "list", "done weekly/... --note '...'"
+	@$(PY) -W ignore -m pipelines.review $(if $(ARGS),$(ARGS),weekly $(WEEK))
 
 index: setup ## read the knowledge base and release its indexes (seeds/knowledge.yml; ARGS="rollback main", "--accept main")
 	@$(PY) -W ignore -m pipelines.index $(ARGS)

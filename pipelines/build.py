@@ -25,6 +25,7 @@ from pipelines.jobs import jobs
 from pipelines.judge_runs import judge_job, judge_sensor, judgements_asset
 from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
 from pipelines.maintain import maintain
+from pipelines.period_review_runs import review_jobs, review_schedules, reviews_asset
 from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
 from pipelines.progress import progress
 from pipelines.prompt_runs import prompts_job, prompts_schedule, registry_asset
@@ -113,6 +114,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             gates_asset(promised),
             replays_asset(promised),
             registry_asset(promised),
+            reviews_asset(promised),
             *curve_specs(),
         ],
         asset_checks=[validation],
@@ -124,6 +126,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             judge_job(),
             detector_job(),
             review_job(),
+            *review_jobs(),
             index_job(),
             tuning_job(),
             release_gate_job(),
@@ -140,6 +143,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             prompts_schedule(),
             detector_schedule(),
             review_schedule(),
+            *review_schedules(),
             maintenance_schedule(),
         ],
         sensors=[

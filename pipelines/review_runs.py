@@ -12,6 +12,7 @@ from assets.quality.weekly_review import without_words
 from assets.tables import asset_key, asset_spec
 from pipelines.case_desk import LOG, PROPOSALS, CaseDesk, Proposed
 from pipelines.clock import WallClock
+from pipelines.period_reviews import REVIEWS
 from pipelines.review_desk import ReviewDesk, Reviewed
 from resources.calendar import calendar
 from resources.contracts import Contract
@@ -49,7 +50,7 @@ def review_job() -> UnresolvedAssetJobDefinition:
     """One pass over what failed, and the review of the week that is over."""
     return dg.define_asset_job(
         REVIEW,
-        selection=dg.AssetSelection.assets(*(asset_key(name) for name in _INPUTS)),
+        selection=dg.AssetSelection.assets(*(asset_key(name) for name in (*_INPUTS, REVIEWS))),
         description="Propose failures as evaluation cases, and write the review of the last whole week. Twice is once",
     )
 

@@ -87,6 +87,7 @@ def test_the_job_proposes_and_shows_a_review_without_a_word_of_anybody(house: Ca
         data_dir=str(house.store.data), state_dir=str(house.store.state), landing_dir=str(house.landing),
         seeds_dir=str(house.seeds), durable=False,
     )  # fmt: skip
+    house.publish()
     resources: dict[str, Any] = {"warehouse": warehouse, "clock": house.clock}
     repository = build_defs(resources).get_repository_def()
     with dg.DagsterInstance.ephemeral() as instance:
@@ -97,4 +98,5 @@ def test_the_job_proposes_and_shows_a_review_without_a_word_of_anybody(house: Ca
     assert (shown["new_failures"].value, shown["week"].value) == (12, "2026-W46")
     assert "| 1 | chat | hallucinated |" in str(shown["review"].value)
     assert not any(word in records for word in ("zanzibar", "kumquats", "parcel"))
-    assert (house.store.state / "reviews" / "2026-W46.md").exists()
+    written = {path.name for path in (house.store.state / "reviews").iterdir()}
+    assert written == {"2026-W46.md", "weekly-2026-W46.md", "weekly-2026-W46.html"}
