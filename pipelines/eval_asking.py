@@ -24,8 +24,8 @@ def replies(
     until: float,
     is_over: Callable[[int], bool],
 ) -> Iterator[tuple[T, Reply]]:
-    """The replies as they come, each with what its question was filed under. Once `is_over`, which is told how many questions
-    are under way, nothing more is asked; what is under way is waited for."""
+    """The replies as they come, each with what its question was filed under. Once `is_over`, which is told how many
+    questions are under way, nothing more is asked; what is under way is waited for."""
     # Each client keeps to its share of the rate, so that all together keep to the whole.
     share = replace(endpoint, requests_per_minute=endpoint.requests_per_minute / at_once)
     free: SimpleQueue[ChatClient] = SimpleQueue()

@@ -100,7 +100,9 @@ class EvalDesk(AskingDesk):
         """
         wanted = {place: version.body(place.case, place.repeat) for place in _places(suites, runs.repeats)}
         key = version.endpoint.key(self._environment)
-        identity = Identity(version.name, version.digest, "endpoint", version.model, version.provider)
+        identity = Identity(
+            version.name, version.digest, "endpoint", version.model, version.provider, version.output_schema
+        )
         with alone(self.store, ".evals.lock"), ExitStack() as stack:
             answers = EvalAnswers(self.store.state)
             known = {} if is_fresh else answers.known()

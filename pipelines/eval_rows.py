@@ -43,13 +43,14 @@ class Given:
 @dataclass
 class Identity:
     """Whose answers those are. `suite_digest` and `day` are the run's, which begins with them. `provider` as the price book
-    names it; None: by the model's name."""
+    names it; None: by the model's name. `output_schema`: the form that its answers keep; None: any."""
 
     version: str
     digest: str
     source: str
     asked_model: str | None = None
     provider: str | None = None
+    output_schema: Mapping[str, Any] | None = None
     suite_digest: str = ""
     day: date = date.min
 
@@ -60,7 +61,7 @@ def row_of(
 ) -> Row:  # fmt: skip
     """The row of an answer, or of why there is none. Where no judge is declared, none is asked for."""
     place, reply, case = given.place, given.reply, given.place.case
-    found = outcomes(case, answer) if reply.error_class is None else {}
+    found = outcomes(case, answer, identity.output_schema) if reply.error_class is None else {}
     if not has_judge:
         found.pop("judge", None)
     facts = ("error_class", "http_status", "attempts", "input_tokens", "output_tokens")

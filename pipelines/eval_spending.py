@@ -1,7 +1,8 @@
 """What a run has cost so far, and whether its bound is reached: exact where that decides, estimated where it does not.
 
-To price answers takes a third of a second, however few they are. So they are priced some at a time: when rows are stored, after
-one that used more tokens than any before it, and whenever the bound would be reached if all were as dear as the dearest.
+To price answers takes a third of a second, however few they are. So they are priced some at a time: when rows are stored,
+after one that used more tokens than any before it, and whenever the bound would be reached if all were as dear as the
+dearest.
 """
 
 from __future__ import annotations

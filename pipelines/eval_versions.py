@@ -17,7 +17,7 @@ from assets.quality.eval_case import EvalCase
 from assets.release.eval_prompt import messages, tools
 from assets.release.manifest import PromptManifest, parse_manifest
 from resources.prompt_seed import read_prompt_files
-from resources.release_seed import RELEASE_FILE, EvalEndpoint, ReleaseSeed
+from resources.release_seed import JSON_SCHEMA, RELEASE_FILE, EvalEndpoint, ReleaseSeed
 
 
 class VersionError(ValueError):
@@ -46,6 +46,11 @@ class Version:
     def feature(self) -> str | None:
         """The feature that it belongs to; None: it is not said."""
         return self.manifest.feature if self.manifest else None
+
+    @property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """The JSON schema of its answers; None: they are free."""
+        return self.manifest.output_schema if self.manifest else None
 
     @cached_property
     def digest(self) -> str:
@@ -76,6 +81,9 @@ class Version:
     def _settings(self) -> dict[str, Any]:
         plain = self.endpoint.chat("")
         del plain["messages"], plain["stream"]
+        if self.manifest and self.output_schema is not None and self.endpoint.response_format == JSON_SCHEMA:
+            form = {"name": self.manifest.prompt, "schema": self.output_schema}
+            plain["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: form}
         return {**plain, **(self.manifest.model.settings if self.manifest else {}), "model": self.model}
 
 

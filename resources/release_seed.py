@@ -16,6 +16,8 @@ from resources.seed_fields import usd
 from resources.seed_yaml import SeedYamlError, read_seed
 
 RELEASE_FILE = "release.yml"
+JSON_SCHEMA = "json_schema"
+"""The one form of answers, beside text, that an endpoint may declare to take."""
 _KEYS = frozenset({"endpoints", "runs", "rules", "features"})
 _RUNS = frozenset({"repeats", "at_once", "minutes_a_run", "usd_a_run", "suites"})
 _SHARES = ("pass_rate", "segment_pass_rate", "unseen_loss", "answered")
@@ -29,9 +31,11 @@ class ReleaseSeedError(ValueError):
 
 @dataclass(frozen=True)
 class EvalEndpoint(ChatEndpoint):
-    """An endpoint that versions are asked at. `provider` as the price book names it; None: by the model's name."""
+    """An endpoint that versions are asked at. `provider` as the price book names it; None: by the model's name.
+    `response_format`: JSON_SCHEMA where it is sent the schema of a version's answers; None: it takes none."""
 
     provider: str | None = None
+    response_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,13 @@ def load_release(path: Path) -> ReleaseSeed:
 
 
 def _endpoint(where: str, name: str, raw: Any) -> EvalEndpoint:
-    refuse_unknown(where, raw, ENDPOINT_KEYS | {"provider"})
-    provider = raw.get("provider")
+    refuse_unknown(where, raw, ENDPOINT_KEYS | {"provider", "response_format"})
+    provider, form = raw.get("provider"), raw.get("response_format")
     if not isinstance(provider, str | None):
         raise ReleaseSeedError(f"{where}: provider is a name of the price book, such as openai; not {provider!r}")
-    return EvalEndpoint(name, **endpoint_fields(where, raw), provider=provider)
+    if form not in (None, JSON_SCHEMA):
+        raise ReleaseSeedError(f"{where}: response_format is {JSON_SCHEMA}, or left out; not {form!r}")
+    return EvalEndpoint(name, **endpoint_fields(where, raw), provider=provider, response_format=form)
 
 
 def _runs(where: str, raw: Any) -> RunSettings:

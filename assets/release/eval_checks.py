@@ -46,8 +46,12 @@ class Outcome:
     value: float | None = None
 
 
-def outcomes(case: EvalCase, answer: Answer) -> dict[str, Outcome]:
-    """By check that the case asks for, in a fixed order. At least one: a case expects something."""
+def outcomes(case: EvalCase, answer: Answer, output_schema: Mapping[str, Any] | None = None) -> dict[str, Outcome]:
+    """By check that the case asks for, in a fixed order. At least one: a case expects something.
+
+    `output_schema`: the form of the version's answers. One that calls a tool instead, or that the provider itself declined,
+    has no form to keep.
+    """
     expects, said = case.expects, answer.text
     found: dict[str, Outcome] = {}
     if case.must:
@@ -74,6 +78,8 @@ def outcomes(case: EvalCase, answer: Answer) -> dict[str, Outcome]:
     if expects.judge:
         p = answer.p_made_up
         found["judge"] = Outcome(None if p is None else p < 0.5, p)
+    if output_schema is not None and not answer.says_refused and not answer.calls:
+        found["output_schema"] = Outcome(satisfies(said, output_schema))
     return found
 
 
@@ -107,8 +113,10 @@ def declines(answer: Answer) -> bool:
 
 
 def satisfies(text: str, schema: Mapping[str, Any]) -> bool:
-    """Whether all of a text is JSON, and of that form. A fence around it is a format that nobody asked for."""
+    """Whether all of a text is JSON, and of that form, by the schema's own dialect (2020-12 where it names none). A fence
+    around it is a format that nobody asked for."""
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import validator_for
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
@@ -118,7 +126,8 @@ def satisfies(text: str, schema: Mapping[str, Any]) -> bool:
         return False
     try:
         # A registry of its own: the library's would fetch what a schema refers to.
-        return bool(Draft202012Validator(schema, registry=Registry()).is_valid(value))
+        dialect = validator_for(schema, default=Draft202012Validator)
+        return bool(dialect(schema, registry=Registry()).is_valid(value))
     except (Unresolvable, RecursionError):
         return False
 

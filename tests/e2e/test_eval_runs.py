@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -221,3 +222,28 @@ def test_answers_leave_with_the_words_of_their_time_though_nothing_was_logged_th
     assert remove_words(house.store) == 0 and answers.days()
     monkeypatch.setattr("pipelines.word_files.closed_days_of", lambda store, name: {date(2026, 11, 12)})
     assert remove_words(house.store) == 1 and answers.known() == {}
+
+
+FORM = {"type": "object", "required": ["answer"], "properties": {"answer": {"type": "string"}}, "additionalProperties": False}
+
+
+def test_answers_keep_to_the_schema_of_their_version_which_is_sent_where_the_endpoint_takes_it(
+    house: EvalHouse, at: Provider
+) -> None:
+    def say(body: dict[str, Any]) -> str:
+        said = json.dumps({"answer": right(body)})
+        return {2: f"```json\n{said}\n```", 3: right(body), 5: said[:-1] + ', "more": 1}'}.get(number(body), said)
+
+    at.say = say
+    house.write_prompt("v2", output_schema=FORM)
+    rows = {row["case_id"]: row for row in house.run("chat@v2").rows}
+    assert {case for case, row in rows.items() if row["passed"] is False} == {"q2", "q3", "q5"}
+    assert json.loads(rows["q5"]["checks"])["output_schema"] == {"passed": False}
+    assert not any("response_format" in body for body in at.got)
+    house.declare(at.base_url, response_format="json_schema")
+    assert house.run("chat@v2").asked == 12, "it is asked in another way"
+    sent = {"type": "json_schema", "json_schema": {"name": "chat", "schema": FORM}}
+    assert all(body["response_format"] == sent for body in at.got[12:])
+    house.write_prompt("v3")
+    free = house.run("chat@v3")
+    assert (free.asked, free.cached) == (0, 12), "without a schema it asks what v2 was asked at first"
