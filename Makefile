@@ -21,6 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PY) -m pipelines.doctor $(EXTRA) && echo "installing the pinned set into .venv (minutes, the first time)"
 	@$(PY) -m pip install -qq -c constraints.txt -e '.[$(EXTRA),dev]' && touch $@
 
+doctor: ## is this installation fit for a night, and what to do where it is not (ARGS=--json)
+	@test -x $(PY) || { echo "doctor: nothing is installed yet; run make setup" >&2; exit 1; }
+	@$(PY) -W ignore -m pipelines.doctor $(ARGS)
+
 nightly: setup ## one whole night: land, compute what is stale, publish (an empty landing folder gets sample traffic)
 	@$(PY) -W ignore -m pipelines.nightly $(ARGS)
 
@@ -133,4 +137,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: doctor replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

@@ -21,12 +21,8 @@ from uuid import uuid4
 
 import dagster as dg
 
-from assets.cost.assets import read_overrides
-from assets.cost.price_seeds import PriceSeedError
 from assets.expectations import due
 from assets.governance.assets import WAITING_TAG
-from assets.release.deployments import DeploymentError
-from assets.service.assets import read_service_seeds
 from pipelines.alert_board import Board, board
 from pipelines.alert_desk import AlertDesk
 from pipelines.alert_runs import ALERT
@@ -38,7 +34,6 @@ from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
 from pipelines.judge_desk import JudgeDesk
 from pipelines.judge_runs import JUDGE
 from pipelines.knowledge_desk import KnowledgeDesk
-from pipelines.label_desk import LabelDesk
 from pipelines.label_inbox import LabelInbox
 from pipelines.label_runs import ASK, IMPORT, pending
 from pipelines.planner import Plan, make_plan
@@ -48,39 +43,20 @@ from pipelines.prompt_desk import PromptDesk
 from pipelines.prompt_runs import SYNC
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.sample_traffic import is_new, make_sample
+from pipelines.seed_reading import FAULTY_SEED, night_readers
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
 from pipelines.tuning_desk import TuningDesk
 from pipelines.tuning_runs import KINDS_TAG, TUNING
 from resources import disk_trouble, terminal
-from resources.access_seed import AccessSeedError
-from resources.calendar import CalendarError
-from resources.capture import CaptureError
 from resources.contracts import ContractError, contracts
-from resources.golden_seed import GOLDEN_FILE, GoldenSeedError, load_golden
-from resources.judge_seed import JudgeSeedError
 from resources.keyring import KeyringError
-from resources.knowledge_seed import KnowledgeSeedError
-from resources.labelling_seed import LabellingSeedError
 from resources.landing_area import LandingError
-from resources.notify_seed import NotifyError
-from resources.probe_seed import ProbeSeedError
 from resources.process_mark import process_mark
-from resources.redaction_seed import RedactionError
-from resources.redaction_seed import load as redaction_rules
-from resources.retention import RetentionError, load_holds, load_policy
-from resources.service_seeds import ServiceSeedError
-from resources.sources import SourceError
-from resources.tenants import TenantError, declared_tenants
-from resources.tuning_seed import TuningSeedError
 from resources.validation import ValidationRecord
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource
 
-COULD_NOT_START = (
-    AccessSeedError, CalendarError, CaptureError, ContractError, DeploymentError, GoldenSeedError, JudgeSeedError,
-    KeyringError, KnowledgeSeedError, LabellingSeedError, LandingError, NotifyError, PriceSeedError, ProbeSeedError,
-    RedactionError, RetentionError, ServiceSeedError, SettingsError, SourceError, TenantError, TuningSeedError,
-)  # fmt: skip
+COULD_NOT_START = (*FAULTY_SEED, ContractError, KeyringError, LandingError, SettingsError)
 MAX_ROUNDS = 3
 """Plans in one night: a second one is needed only when rows land while the first is computed."""
 
@@ -118,19 +94,8 @@ class NightRun:
 
     def read_seeds(self) -> None:
         """Read what people edit before anything is done with it. Raises the error that says what is wrong where."""
-        self.warehouse.landing()
-        redaction_rules(self.warehouse.seeds / "redaction.yml")
-        load_policy(self.warehouse.seeds / "retention.yml", contracts())
-        load_holds(self.warehouse.seeds / "legal_holds.yml")
-        read_overrides(self.warehouse.seeds / "prices.yml")
-        declared_tenants(self.warehouse.seeds / "tenants.yml")
-        load_golden(self.warehouse.seeds / GOLDEN_FILE)
-        self._knowledge().read_seed()
-        self._tuning().read_seed()
-        ProbeDesk.of(self.warehouse, self.clock).read_seed()
-        LabelDesk.of(self.warehouse, self.clock).read_seed()
-        JudgeDesk.of(self.warehouse, self.clock).read_seed()
-        AlertDesk.of(self.warehouse, self.clock).read_seeds(read_service_seeds(self.warehouse.seeds))
+        for read in night_readers(self.resources).values():
+            read()
 
     def run(self, instance: dg.DagsterInstance) -> Night:
         """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""

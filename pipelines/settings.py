@@ -30,21 +30,53 @@ REPO = Path(__file__).resolve().parent.parent
 INSTANCE_YAML = REPO / "deploy" / "dagster.local.yaml"
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What an environment variable of ours means. `default`: what holds where it is not set, in words."""
+
+    default: str
+    meaning: str
+
+
+SETTINGS = {
+    "NOCTURNE_HOME": Setting("`.nocturne`", "state: landing, keys, staging, the Dagster instance. Its owner's alone"),
+    "NOCTURNE_DATA": Setting("`warehouse/data`", "tables, and the analysts' file `warehouse.duckdb`"),
+    "NOCTURNE_LANDING": Setting(
+        "`$NOCTURNE_HOME/landing`",
+        "the logs, a sub-folder a source: a folder that exists, or a URL such as `s3://bucket/prefix` (landing.md)",
+    ),
+    "NOCTURNE_MEMORY_LIMIT": Setting("`2GB`", "what DuckDB may use; a night takes up to 2 GB beside it"),
+    "NOCTURNE_SETTLE_SECONDS": Setting("`5`", "how long a file must lie still before it is taken"),
+    "NOCTURNE_EMBEDDER": Setting(
+        "all-MiniLM-L6-v2, packaged",
+        "the model that turns kept words into vectors: a folder, or an id of the Hugging Face hub in this machine's cache "
+        "(drift.md)",
+    ),
+    "NOCTURNE_EMBEDDER_DTYPE": Setting("`float32`", "or `bfloat16`, for a processor with AMX; counts as another model"),
+    "NOCTURNE_EMBEDDER_DEVICE": Setting("`cpu`", "or `cuda`, `cuda:1` and so on (knowledge.md)"),
+    "NOCTURNE_MLFLOW_URI": Setting(
+        "SQLite in the home",
+        "the MLflow server that keeps models, without user and password: those go into `MLFLOW_TRACKING_USERNAME` and "
+        "`MLFLOW_TRACKING_PASSWORD` (registry.md)",
+    ),
+    "NOCTURNE_RUN_HISTORY_DAYS": Setting(
+        "`30`", "for how many days Dagster's record of ended runs is kept (retention.md)"
+    ),
+    "NOCTURNE_NOW": Setting("the clock", "a fixed present, such as `2026-11-01T03:00:00+00:00`, for rehearsals"),
+}
+"""Every environment variable that this project reads; docs/configuration.md is made from it. The names of secrets (addresses
+of channels, keys of endpoints) are chosen in seeds."""
+
+
 class SettingsError(ValueError):
     """An environment variable that cannot be used; names it and says what it takes."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Folders of one warehouse, and the clock that a rehearsal may fix.
+    """Folders of one warehouse, its limits, its models, and the clock that a rehearsal may fix: what SETTINGS says.
 
-    NOCTURNE_HOME: state (landing, keys, staging, the Dagster instance). NOCTURNE_DATA: tables and the analysts' file.
-    NOCTURNE_LANDING: the logs, one sub-folder a source; a folder, or a URL such as s3://bucket/logs, which is then
-    `landing_url`. NOCTURNE_NOW: a fixed present (ISO 8601), for rehearsals. NOCTURNE_RUN_HISTORY_DAYS: for how long
-    Dagster's record of ended runs is kept (pipelines/run_history.py). NOCTURNE_EMBEDDER: the folder of another model for
-    texts, or its id on the Hugging Face hub, in whose cache on this machine it then lies (docs/drift.md).
-    NOCTURNE_EMBEDDER_DTYPE: float32, or bfloat16, which counts as another model. NOCTURNE_EMBEDDER_DEVICE: cpu, or cuda.
-    NOCTURNE_MLFLOW_URI: the MLflow server that keeps models, instead of a file in the home (docs/registry.md).
+    `landing_url`: the landing place where it is a URL; `landing` is then not used.
     """
 
     home: Path
@@ -113,6 +145,10 @@ class Settings:
                 raise SettingsError(problem) from error
             if not os.access(folder, os.W_OK):
                 raise SettingsError(f"{name}: {folder} cannot be written to; name another folder, or change its owner")
+        self.check_restored()
+
+    def check_restored(self) -> None:
+        """Raises SettingsError for a warehouse that is half restored."""
         for begun in (self.data / RESTORING, self.data / RESTORED):
             if begun.exists():
                 raise SettingsError(f"a restore was interrupted in {self.data}, or is going on; run `make restore` again")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pyarrow.parquet as pq
+
 from resources import audit
 from resources.failpoints import failpoint
 from resources.keyring import Keyring
@@ -35,6 +37,17 @@ def rotate_key(store: Store, now: datetime) -> Keyring:
         Keyring.rotate(store.state / "keys")
         failpoint("rotate.written")
         return _opened(store, now)[0]
+
+
+def recorded_keys(store: Store) -> list[str]:
+    """The keys that the audit names, the oldest first, without touching anything; none where nothing has landed."""
+    table = store.tables.as_it_lies(store.contracts[audit.AUDIT])
+    if table is None:
+        return []
+    columns = ["seq", "action", "subject"]
+    files = (pq.read_table(file.path, columns=columns, partitioning=None) for file in table.files())
+    rows = [row for file in files for row in file.to_pylist()]
+    return [row["subject"] for row in sorted(rows, key=lambda row: row["seq"]) if row["action"] in (CREATED, ROTATED)]
 
 
 def _opened(store: Store, now: datetime) -> tuple[Keyring, bool]:

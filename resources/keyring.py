@@ -67,17 +67,25 @@ class Keyring:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        path = folder / KEY_FILE
         with _locked(folder):
-            if not path.exists():
-                if expect_key_id is not None:
-                    raise KeyringError(
-                        f"{path} is missing, but the ledger's pseudonyms were made with key {expect_key_id}. Restore the "
-                        "keys folder from its backup. If the key is lost for good, old and new pseudonyms cannot be "
-                        "joined: empty the warehouse and land its files again under a new key."
-                    )
-                write_ring(path, [_new_key()])
-            keyring = _read(path)
+            if not (folder / KEY_FILE).exists() and expect_key_id is None:
+                write_ring(folder / KEY_FILE, [_new_key()])
+            return cls.look(folder, expect_key_id, earlier)
+
+    @classmethod
+    def look(cls, folder: Path, expect_key_id: str | None = None, earlier: Sequence[str] = ()) -> Keyring:
+        """The keyring of `folder` as it lies there: nothing is made. Raises KeyringError as open() does, and where there is
+        none."""
+        path = folder / KEY_FILE
+        if not path.exists():
+            if expect_key_id is None:
+                raise KeyringError(f"{path} is missing")
+            raise KeyringError(
+                f"{path} is missing, but the ledger's pseudonyms were made with key {expect_key_id}. Restore the "
+                "keys folder from its backup. If the key is lost for good, old and new pseudonyms cannot be "
+                "joined: empty the warehouse and land its files again under a new key."
+            )
+        keyring = _read(path)
         for wanted in (expect_key_id, *earlier):
             if wanted is not None and wanted not in keyring.key_ids:
                 held = ", ".join(keyring.key_ids)

@@ -317,6 +317,13 @@ class TableStore:
                 delta = DeltaTable(str(folder))
         return Table(contract, delta, folder, self.durable)
 
+    def as_it_lies(self, contract: Contract) -> Table | None:
+        """A handle on the newest version, to look at: nothing is made, no column added. None where there is no table."""
+        try:
+            return Table(contract, DeltaTable(str(self.folder(contract))), self.folder(contract), self.durable)
+        except TableNotFoundError:
+            return None
+
     def _create(self, contract: Contract, folder: Path) -> DeltaTable:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(exist_ok=True, mode=0o700 if contract.has_words else 0o777)
