@@ -108,6 +108,9 @@ model: setup ## registered models and who is champion: ARGS="list", "promote emb
 approve: setup ## what waits for a person; WHAT=tuning/embedder/<candidate> ARGS="--reason '...'" lets it go live (--refuse: not)
 	@$(PY) -W ignore -m pipelines.approve $(if $(WHAT),"$(WHAT)") $(ARGS)
 
+evals: setup ## what evaluation suites cover, and what they lack: ARGS=support for one (docs/evaluations.md)
+	@$(PY) -W ignore -m pipelines.evals $(ARGS)
+
 gate: setup ## may a version be released? ARGS="support@v13", "--check", "--junit gate.xml" (docs/evaluations.md)
 	@$(PY) -W ignore -m pipelines.gate $(ARGS)
 
@@ -137,4 +140,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: doctor replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: doctor evals replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

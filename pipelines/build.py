@@ -13,7 +13,7 @@ from assets.cost.assets import prices_asset
 from assets.expectations import published_checks
 from assets.governance.assets import published_asset
 from assets.logs.assets import landing_asset, tenants_asset
-from assets.release.assets import prompts_asset
+from assets.release.assets import prompts_asset, suites_asset
 from assets.retrieval.assets import known_asset
 from assets.service.assets import declared_asset
 from assets.tables import table_asset
@@ -98,6 +98,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             known_asset(promised),
             deployments_asset(promised),
             prompts_asset(promised),
+            suites_asset(promised),
             *(table_asset(contract, promised) for contract in derived),
             published_asset(promised),
             alerts_asset(promised),

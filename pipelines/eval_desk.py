@@ -1,6 +1,6 @@
 """The desk that runs suites: asks a version each case, holds the answers against what is expected, and keeps what came out.
 
-What `make evals`, `make gate` and its job share. What has a row is not asked again, so a run that is killed goes on where it
+What `make gate` and its job share. What has a row is not asked again, so a run that is killed goes on where it
 was; what was answered once is taken from the files of that day. Words end here.
 """
 

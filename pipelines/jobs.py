@@ -8,7 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from assets.cost.assets import PRICE_BOOK
 from assets.governance.assets import WRITTEN
 from assets.logs.assets import LEDGER
-from assets.release.assets import PROMPTS
+from assets.release.assets import PROMPTS, SUITES
 from assets.service.assets import DECLARED
 from assets.tables import asset_key
 from resources.contracts import Contract
@@ -23,7 +23,7 @@ def jobs(
     validating what was published, which belongs to none of the others.
     """
     checks = dg.AssetSelection.checks(*published_checks.check_keys)
-    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants", "release.deployments", PROMPTS]
+    landed = [*LEDGER, *PRICE_BOOK, *DECLARED, "logs.tenants", "release.deployments", PROMPTS, SUITES]
     derived = [c.name for c in contracts.values() if c.kind == "derived"]
     published = [c.name for c in contracts.values() if c.kind in ("projection", "view") or c.name in WRITTEN]
     defined = [

@@ -1,4 +1,5 @@
-"""release: prompt manifests as a table, held against all that they name. Other tables of the question are SQL or events."""
+"""release: prompt manifests as a table, held against all that they name, and suites with what they cover. Other tables of
+the question are SQL or events."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
+from assets.quality.eval_case import EvalCase, EvalCaseError, read_suite
+from assets.release.eval_coverage import Coverage, coverage, coverage_page, suite_digest
 from assets.release.lint import Fault, Known, lint
 from assets.release.manifest import ManifestError, PromptManifest, canonical, newest_first, parse_manifest
+from assets.release.release_gate import Rules
 from assets.service.assets import read_service_seeds
 from assets.tables import asset_key, asset_spec
 from resources.contracts import Contract
@@ -17,14 +21,15 @@ from resources.day_inputs import digest
 from resources.events import table_rows
 from resources.prompt_seed import PROMPTS_FOLDER, read_prompt_files
 from resources.references import made_from, reference_version, replace_reference
+from resources.release_seed import RELEASE_FILE, ReleaseSeedError, load_release
 from resources.secret_rules import secrets
 from resources.store import Store
 from resources.table_store import arrow_schema
 from resources.warehouse_resource import WarehouseResource
 
-PROMPTS, REGISTRY_LOG = "release.prompts", "release.registry_log"
+PROMPTS, REGISTRY_LOG, SUITES = "release.prompts", "release.registry_log", "release.suites"
 EVALS_FOLDER = "evals"
-SOUND = "manifests_are_sound"
+SOUND, COVERED = "manifests_are_sound", "suites_cover_enough"
 _MODELS = "cost.price_models"
 
 
@@ -102,6 +107,83 @@ def prompts_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         )
 
     return prompts
+
+
+@dataclass(frozen=True)
+class Suites:
+    """The suites of seeds/evals by name, each with what it covers; and what is wrong with those that cannot be read."""
+
+    cases: dict[str, list[EvalCase]]
+    covered: dict[str, Coverage]
+    faults: tuple[str, ...]
+
+    @property
+    def gaps(self) -> list[str]:
+        """What suites lack, in sentences."""
+        return [f"{name}: {told}" for name, found in self.covered.items() for told in found.gaps]
+
+
+def read_suites(seeds: Path) -> Suites:
+    """The suites, held against the rules of release.yml. Faults are told, never raised."""
+    cases, faults, rules = {}, [], Rules()
+    try:
+        rules = Rules(**load_release(seeds / RELEASE_FILE).rules)
+    except ReleaseSeedError as error:
+        faults.append(str(error))
+    for path in sorted((seeds / EVALS_FOLDER).glob("*.jsonl")):
+        try:
+            cases[path.stem] = read_suite(path.read_text(encoding="utf-8"), path.name)
+        except (EvalCaseError, UnicodeDecodeError) as error:
+            faults.append(str(error) if isinstance(error, EvalCaseError) else f"{path.name} is not UTF-8; write it anew")
+    return Suites(cases, {name: coverage(found, rules) for name, found in cases.items()}, tuple(faults))
+
+
+def suites_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
+    """release.suites, replaced where it differs; a suite with gaps warns, one that cannot be read fails the check."""
+    told = "Every suite has 20 cases, some of each kind, and critical ones"
+    check = dg.AssetCheckSpec(COVERED, asset=asset_key(SUITES), description=told)
+
+    @dg.multi_asset(name="release__suites", specs=[asset_spec(contracts[SUITES], contracts)], check_specs=[check])
+    def suites(
+        context: dg.AssetExecutionContext, warehouse: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
+        store, found = warehouse.store(), read_suites(warehouse.seeds)
+        rows = [_suite_row(name, found.cases[name], covered) for name, covered in found.covered.items()]
+        table = pa.Table.from_pylist(rows, schema=arrow_schema(contracts[SUITES]))
+        changed = replace_reference(store, SUITES, table)
+        context.log.info(f"{SUITES}: {len(rows)} suites, {'changed' if changed else 'as before'}")
+        yield dg.MaterializeResult(
+            asset_key=asset_key(SUITES),
+            metadata={
+                "dagster/row_count": len(rows), "changed": changed,
+                "coverage": dg.MetadataValue.md(coverage_page(found.covered)),
+            },
+        )  # fmt: skip
+        sentences = [*found.faults, *found.gaps]
+        yield dg.AssetCheckResult(
+            check_name=COVERED,
+            asset_key=asset_key(SUITES),
+            passed=not sentences,
+            severity=dg.AssetCheckSeverity.ERROR if found.faults else dg.AssetCheckSeverity.WARN,
+            metadata={"sentences": dg.MetadataValue.json(sentences)} if sentences else {},
+        )
+
+    return suites
+
+
+def _suite_row(name: str, cases: list[EvalCase], covered: Coverage) -> dict[str, object]:
+    return {
+        "suite": name,
+        "suite_digest": suite_digest(cases),
+        "cases": covered.cases,
+        "critical_cases": covered.critical,
+        **{f"{kind}_cases": count for kind, count in covered.by_kind.items()},
+        "by_segment": canonical(dict(covered.by_segment)),
+        "by_feature": canonical(dict(covered.by_feature)),
+        "by_check": canonical(dict(covered.by_check)),
+        "gaps": "\n".join(covered.gaps) or None,
+        "limits": "\n".join(covered.limits) or None,
+    }
 
 
 def _known(seeds: Path, store: Store) -> Known:
