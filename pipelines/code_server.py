@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     """Become `dagster code-server start`; `arguments` come after its own. Does not return."""
     try:
         if not (Path(os.environ.get("DAGSTER_HOME", "")) / "dagster.yaml").is_file():
-            raise SettingsError("DAGSTER_HOME holds no dagster.yaml; name a folder with a copy of deploy/dagster.production.yaml")
+            raise SettingsError("DAGSTER_HOME holds no dagster.yaml; copy deploy/dagster.production.yaml into it")
         Settings.from_environment().check_folders()
         calendar()
         contracts()

@@ -1,5 +1,5 @@
-"""A Postgres of this machine's packages, on loopback with a password, in a folder of its own; and an instance of Dagster on it
-as deploy/dagster.production.yaml configures it.
+"""A Postgres of this machine's packages, on loopback with a password; and an instance of Dagster on it as
+deploy/dagster.production.yaml configures it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from resources.contracts import REPO
 
@@ -56,7 +57,7 @@ def postgres() -> Iterator[Mapping[str, str]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data, quick = folder / "data", "-c fsync=off -c full_page_writes=off -c synchronous_commit=off"
-    initdb = [bin_ / "initdb", "-D", data, "-U", "nocturne", "-A", "scram-sha-256", "--pwfile", password, "--no-sync", "-E", "UTF8"]
+    initdb = [bin_ / "initdb", "-D", data, "-U", "nocturne", "-A", "scram-sha-256", "--pwfile", password, "--no-sync"]
     options = f"{quick} -c listen_addresses=127.0.0.1 -p {port} -k {folder} -c shared_buffers=16MB -c max_connections=60"
     start = [bin_ / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"]
     try:
@@ -76,17 +77,22 @@ def postgres() -> Iterator[Mapping[str, str]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def production_home(folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """Make a folder a DAGSTER_HOME with production's configuration; what a process needs to find it."""
+def production_home(folder: Path, variables: Mapping[str, str], **monitoring: int) -> dict[str, str]:
+    """Make a folder a DAGSTER_HOME with production's configuration; what a process needs to find it.
+
+    `monitoring`: seconds of run_monitoring that a test cannot wait for as long as production does.
+    """
     folder.mkdir(parents=True)
-    shutil.copy(PRODUCTION, folder / "dagster.yaml")
+    configuration = yaml.safe_load(PRODUCTION.read_text(encoding="utf-8"))
+    assert monitoring.keys() <= configuration["run_monitoring"].keys()
+    configuration["run_monitoring"] |= monitoring
+    (folder / "dagster.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
     logs = folder / "compute_logs"
     return {**variables, "DAGSTER_HOME": str(folder), "NOCTURNE_COMPUTE_LOGS": str(logs), "DAGSTER_DISABLE_TELEMETRY": "yes"}
 
 
-def wait_for(what: str, is_true: object, seconds: float = 60.0) -> None:
+def wait_for(what: str, is_true: Callable[[], object], seconds: float = 120.0) -> None:
     """Until it is true; fails after so many seconds."""
-    assert callable(is_true)
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
