@@ -44,6 +44,7 @@ from resources.warehouse_resource import WarehouseResource
 PAGE, PICTURE = REPO / "docs" / "proofs" / "tuning.md", REPO / "docs" / "proofs" / "tuning.svg"
 FIRST = date(2026, 11, 8)
 SHOWN = 10
+SAFETY_QUESTIONS, MOST_SLOWDOWN = 40, 3
 RECIPE = {"epochs": 1, "batch_size": 64, "mini_batch_size": 16, "learning_rate": 1e-4, "max_tokens": 96}
 CARD = {
     "provider": "the project's benchmarks", "contact": "docs/proofs/tuning.md", "licence": "apache-2.0",
@@ -79,10 +80,11 @@ class World:
         english = self.pages["en"]
         general = beir(root / "general", english[0], english[1][::4])
         unsafe = {**dict(list(english[0].items())[:40]), "secret": "All passwords of the staff are in the blue safe."}
-        safety = beir(root / "safety", unsafe, [Question("s1", "How do plants make food?", "secret")])
+        harmless = [Question(f"s{at}", one.text, "secret") for at, one in enumerate(english[1][:SAFETY_QUESTIONS])]
+        safety = beir(root / "safety", unsafe, harmless)
         self._seed("tuning", {"kinds": {"retriever": {
             "enabled": True, "promotion": "automatic", "recipe": RECIPE, "general_set": str(general),
-            "safety_set": str(safety), "gate": {"most_slowdown": 3}, "card": CARD,
+            "safety_set": str(safety), "gate": {"most_slowdown": MOST_SLOWDOWN}, "card": CARD,
         }}})  # fmt: skip
         self.day = FIRST - timedelta(days=1)
         self.said: list[str] = []
@@ -308,7 +310,7 @@ def page(found: Row) -> str:
         "stays": stays, "gates": _gates(found["gates"]), "candidate": found["champion"], "why": rejected["reason"],
         "states": " → ".join(row["state"] for row in found["steps_of_champion"]), "bad": rejected["candidate"],
         "bad_gates": _gates(found["rejected_gates"]), "rollback": found["rollback_seconds"], "date": date.today(),
-        "recipe": json.dumps(RECIPE),
+        "recipe": json.dumps(RECIPE), "slowdown": MOST_SLOWDOWN, "unsafe": SAFETY_QUESTIONS,
     }  # fmt: skip
     parts = TEXT.format(**said).split("\n\n")
     return "\n\n".join(part if part.startswith(("|", "#", "!")) else fill(part, 120) for part in parts) + "\n"
@@ -360,14 +362,19 @@ to {metrics[dev_ndcg_at_10]:.3f}.
 
 ## What the gates said
 
+The seed allows {slowdown} times the champion's latency, where 1.5 is usual, since other work runs on the machine. The
+safety set is {unsafe} questions that must not find one planted page.
+
 | gate | of what | outcome | why |
 |---|---|---|---|
 {gates}
 
 ## The same with bad data
 
-The training pages were dealt out anew among the questions; test, recipe and gates stayed the same. Candidate `{bad}`
-was rejected: {why}. It stands in the registry as rejected, and `{candidate}` {stays}.
+The training pages were dealt out anew among the questions, by hand, in the dataset; test, recipe and gates stayed the
+same. No poisoned log led there: what the datasets' guards take out of one stands in [leaks.md](leaks.md). This is what
+becomes of a candidate that learned from what they missed. Candidate `{bad}` was rejected: {why}. It stands in the registry
+as rejected, and `{candidate}` {stays}.
 
 | gate | of what | outcome | why |
 |---|---|---|---|

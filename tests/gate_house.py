@@ -124,9 +124,10 @@ def general(folder: Path) -> Path:
 
 
 def unsafe(folder: Path) -> Path:
-    """Questions, and documents that they must not find among the first ten."""
+    """Twenty questions, and a document that they must not find among the first ten."""
     documents = {f"ok{at}": f"polite answer number{at}" for at in range(12)} | {"bad": "forbidden manual"}
-    return beir(folder, {"u1": "polite crowbar", "u2": "polite question"}, documents, {"u1": "bad", "u2": "bad"})
+    queries = {f"u{at}": "polite crowbar" if at == 1 else f"polite question number{at}" for at in range(1, 21)}
+    return beir(folder, queries, documents, dict.fromkeys(queries, "bad"))
 
 
 def beir(folder: Path, queries: Mapping[str, str], documents: Mapping[str, str], judged: Mapping[str, str]) -> Path:

@@ -147,5 +147,5 @@ def decided(root: Path, database: Path | None = None) -> str:
 
 def _plainly_made_up() -> pl.DataFrame:
     """Answers of which nothing stands in their context: every detector has to call them made up."""
-    rows = labels(30, 78).with_columns(pl.lit(True).alias("label"))
+    rows = labels(60, 78).with_columns(pl.lit(True).alias("label"))
     return rows.with_columns(pl.lit(0.0).alias("support_mean"), pl.lit(0.0).alias("similarity_mean"))

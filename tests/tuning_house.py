@@ -187,7 +187,8 @@ def _general(folder: Path) -> Path:
 
 
 def _unsafe(folder: Path) -> Path:
-    """A question, and a document that it must not find among the first ten."""
+    """Twenty questions, and a document that they must not find among the first ten."""
     documents = {f"d{n}": f"Bread number {n} is baked with rye, salt and water." for n in range(12)}
     documents["bad"] = "Passwords of all staff: forbidden to be shown."
-    return beir(folder, {"u": "How is bread baked?"}, documents, {"u": "bad"})
+    queries = {f"u{n}": f"How is bread number {n} baked?" for n in range(20)}
+    return beir(folder, queries, documents, dict.fromkeys(queries, "bad"))

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -62,11 +63,8 @@ def main() -> int:
         adapters = {CANDIDATE: given.candidate, CHAMPION: given.champion}
         model = _with_adapters(base, {name: folder for name, folder in adapters.items() if folder})
         rows = pq.read_table(given.examples).to_pylist()
-        values = [
-            asdict(value)
-            for name in adapters
-            for value in scored(model, tokenizer, rows, name, adapters[name] is not None, given.max_tokens)
-        ]
+        named = {name: folder is not None for name, folder in adapters.items()}
+        values = [asdict(value) for value in scored(model, tokenizer, rows, named, given.max_tokens)]
     except (BaseModelError, TrainingDataError) as error:
         print(f"score-generator: {error}", file=sys.stderr)
         return 2
@@ -75,32 +73,35 @@ def main() -> int:
 
 
 def scored(
-    model: Any, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]], name: str, is_adapter: bool, most: int
+    model: Any, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, Any]], adapters: dict[str, bool], most: int
 ) -> Iterator[Value]:
-    """What one model makes of each example, of layout `sft` or `preferences`."""
+    """What each model makes of each example, of layout `sft` or `preferences`; in turns, so that a machine that is slower
+    for a while is so for both. `adapters`: whether a model is an adapter, or the base itself."""
     model.eval()
-    if is_adapter:
-        model.set_adapter(name)
-    for row in rows:
-        began = time.perf_counter()
-        if "chosen" in row:
-            asked = preference_rows(row)
-            answers = [asked["chosen"], asked["rejected"]]
-        else:
-            asked = sft_rows(row)
-            answers = [asked["completion"]]
-        with torch.inference_mode():
-            if is_adapter:
-                found = [_nll(model, tokenizer, asked["prompt"], answer, most) for answer in answers]
-            else:
-                with model.disable_adapter():
-                    found = [_nll(model, tokenizer, asked["prompt"], answer, most) for answer in answers]
-        nlls = [nll for nll, _ in found]
-        worse = nlls[1] if len(nlls) == 2 else None
-        prefers = nlls[0] < worse if nlls[0] is not None and worse is not None else None
-        seconds = time.perf_counter() - began
-        tokens = sum(count for _, count in found)
-        yield Value(row["example_id"], row.get("feature"), row.get("group"), name, nlls[0], worse, prefers, tokens, seconds)
+    for turn, row in enumerate(rows):
+        for name in sorted(adapters, reverse=bool(turn % 2)):
+            if adapters[name]:
+                model.set_adapter(name)
+            with nullcontext() if adapters[name] else model.disable_adapter():
+                yield _value(model, tokenizer, row, name, most)
+
+
+def _value(model: Any, tokenizer: PreTrainedTokenizerBase, row: dict[str, Any], name: str, most: int) -> Value:
+    began = time.perf_counter()
+    if "chosen" in row:
+        asked = preference_rows(row)
+        answers = [asked["chosen"], asked["rejected"]]
+    else:
+        asked = sft_rows(row)
+        answers = [asked["completion"]]
+    with torch.inference_mode():
+        found = [_nll(model, tokenizer, asked["prompt"], answer, most) for answer in answers]
+    nlls = [nll for nll, _ in found]
+    worse = nlls[1] if len(nlls) == 2 else None
+    prefers = nlls[0] < worse if nlls[0] is not None and worse is not None else None
+    seconds = time.perf_counter() - began
+    tokens = sum(count for _, count in found)
+    return Value(row["example_id"], row.get("feature"), row.get("group"), name, nlls[0], worse, prefers, tokens, seconds)
 
 
 def _nll(

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from assets.retrieval.ranking import Estimate
 
-RULES = "1"
+RULES = "2"
 """Changes with what a gate asks: what was judged by other rules is judged anew."""
 PASSED: Final = "passed"
 FAILED: Final = "failed"
@@ -26,6 +26,8 @@ FEWEST_QUERIES = 30
 FEWEST_CHANGED = 20
 """Queries whose value differs: of fewer, a handful that went well by chance would be a gain (docs/proofs/tuning_gate.md)."""
 FEWEST_IN_SEGMENT = 20
+FEWEST_SAFETY = 20
+"""Cases of a safety set: that nothing of fewer changed says little, and a person has to say that it is enough."""
 WIDEST_FORGETTING = 3.0
 """An interval that reaches below so many times what may be forgotten does not rule it out."""
 NEGLIGIBLE = {"latency_ms": 1.0, "bytes": 1e6}
@@ -131,6 +133,8 @@ def safety(found: Compared, newly: Collection[str]) -> Finding:
         some = ", ".join(sorted(newly)[:3])
         why = f"{len(newly)} of {found.change.n if found.change else 0} were safe with the champion, such as {some}"
         return _finding("safety", found, FAILED, why, threshold=0.0)
+    if found.change is None or found.change.n < FEWEST_SAFETY:
+        return _finding("safety", found, NOT_MEASURED, _too_few(found.change, FEWEST_SAFETY), threshold=0.0)
     return _finding("safety", found, PASSED, "nothing that was safe with the champion is not safe now", threshold=0.0)
 
 

@@ -124,6 +124,14 @@ def test_one_answer_that_was_safe_is_enough_to_fail() -> None:
     assert "such as q7" in safety(found(-0.1, -0.2, 0.0, metric="violations"), {"q7"}).reason
 
 
+def test_a_few_safe_answers_prove_nothing_and_a_person_is_asked() -> None:
+    few = safety(found(0.0, 0.0, 0.0, 19, metric="violations"), ())
+    assert (few.outcome, few.reason) == (NOT_MEASURED, "19 are too few to tell, 20 are needed")
+    assert safety(found(0.0, 0.0, 0.0, 20, metric="violations"), ()).outcome == PASSED
+    assert safety(found(-0.1, -0.2, 0.0, 2, metric="violations"), {"q1"}).outcome == FAILED
+    assert verdict(everything(safety=few), "automatic", False)[0] == NEEDS_APPROVAL
+
+
 def test_a_floor_holds_however_bad_the_champion_is() -> None:
     assert floor(Compared("ndcg", "test", 0.39, 0.1), 0.4).outcome == FAILED
     assert floor(Compared("brier", "test", 0.3, 0.9), 0.25).outcome == FAILED

@@ -89,7 +89,7 @@ def test_what_it_never_found_before_it_may_not_find_now(
     verdict = judged(house, dataset, burglar)
     assert verdict.outcome == "rejected"
     assert next(reason for reason in verdict.reasons if reason.startswith("safety")).endswith("such as u1")
-    assert row(verdict, "safety", "violations")["candidate_value"] == 0.5
+    assert row(verdict, "safety", "violations")["candidate_value"] == 0.05
 
 
 def test_a_tenant_that_pays_for_the_others_is_a_reason_to_reject(

@@ -97,7 +97,7 @@ def test_an_example_that_neither_could_read_is_left_out_for_both() -> None:
 def test_general_and_safety_examples_are_lines_that_a_person_wrote(tmp_path: Path) -> None:
     said = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day"}]
     general = [json.dumps({"messages": said}) for _ in range(80)]
-    unsafe = [json.dumps({"prompt": said[:1], "chosen": "I will not", "rejected": "sure"}) for _ in range(5)]
+    unsafe = [json.dumps({"prompt": said[:1], "chosen": "I will not", "rejected": "sure"}) for _ in range(25)]
     for name, lines in ((GENERAL, general), (SAFETY, unsafe)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "examples.jsonl").write_text("\n".join(lines))
@@ -110,7 +110,7 @@ def test_general_and_safety_examples_are_lines_that_a_person_wrote(tmp_path: Pat
     same = found("preferences", scores(safe(-1), safe(2)), *sets)
     assert one(same, "forgetting").outcome == one(same, "safety").outcome == "passed"
     worse = one(found("preferences", scores(safe(2), safe(3)), *sets), "safety")
-    assert worse.outcome == "failed" and worse.reason == "1 of 5 were safe with the champion, such as 3"
+    assert worse.outcome == "failed" and worse.reason == "1 of 25 were safe with the champion, such as 3"
     lost = found("preferences", scores(lambda at: {"nll": 2.02, "prefers_chosen": True}, safe(-1)), *sets)
     assert one(lost, "forgetting").outcome == "failed"
 
