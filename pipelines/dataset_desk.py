@@ -30,7 +30,7 @@ from pipelines.index_queries import Embeds
 from pipelines.second_look import are_clean
 from resources.clock import Clock
 from resources.dataset_seed import DATASETS_FILE, load_datasets
-from resources.dataset_store import PROVENANCE, Dataset, DatasetError, DatasetStore
+from resources.dataset_store import PROVENANCE, DatasetError, DatasetStore, content_version
 from resources.events import alone, append, table_rows
 from resources.failpoints import failpoint
 from resources.retention import RETENTION_FILE, load_policy
@@ -56,6 +56,16 @@ class Rows(Protocol):
     def candidates(self) -> list[Candidate]: ...
 
     def tables(self, refined: Refined) -> dict[str, pa.Table]: ...
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What there is to train on: a dataset's version, its training rows, and how many of them are new; or `why` none is."""
+
+    version: str | None = None
+    train: int | None = None
+    new: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,29 +110,40 @@ class DatasetDesk:
 
         Raises DatasetSeedError, the errors of other seeds that it reads, EmbedderError, VectorsMissingError.
         """
-        seed = load_datasets(self.seeds / DATASETS_FILE)
-        held = Held.of(evaluation_sets(self.seeds, seed))
         with alone(self.store, LOCK):
             self.datasets.tidy()
-            rows = self._rows(kind)
-            candidates = rows.candidates()
-            if not candidates:
-                return Built(kind, why="nothing in the logs, feedback or labels of the days that are kept speaks for a row")
-            found = refined(candidates, self._embed, self._are_clean, held, Limits(seed.user_share, seed.annotator_share))
-            if why := too_few(found, FEWEST):
-                return Built(kind, why=why)
-            return self._written(kind, rows.tables(found), found, summary(found, held.sets, seed.licences))
+            made = self._made(kind)
+            return Built(kind, why=made) if isinstance(made, str) else self._written(kind, *made)
+
+    def preview(self, kind: str, since: str | None) -> Offer:
+        """What `build` would make of all that is kept now, beside the earlier dataset `since`. Nothing is written but, into
+        the embedder's cache, vectors of texts that have none yet. Raises as `build`."""
+        made = self._made(kind)
+        if isinstance(made, str):
+            return Offer(why=made)
+        tables, facts = made
+        return Offer(content_version(kind, tables), facts["train"], self._new(kind, tables[PROVENANCE], since))
+
+    def offer(self, kind: str, since: str | None) -> Offer:
+        """Build, and say what there is beside the earlier dataset `since`. Raises as `build`."""
+        built = self.build(kind)
+        if built.version is None or built.row is None:
+            return Offer(why=built.why)
+        return Offer(built.version, built.row["train"], self.new_since(built, since))
 
     def new_since(self, built: Built, version: str | None) -> int:
         """How many training rows of a dataset an earlier one of its kind did not have; None: all of them.
 
         Where the earlier one's words are gone, those of requests after its last day.
         """
-        rows = _trained(self.datasets.open(built.kind, built.version or ""))
+        return self._new(built.kind, self.datasets.open(built.kind, built.version or "").table(PROVENANCE), version)
+
+    def _new(self, kind: str, made_of: pa.Table, version: str | None) -> int:
+        rows = _trained(made_of)
         if version is None:
             return int(rows.num_rows)
         try:
-            known = set(_trained(self.datasets.open(built.kind, version))["example_id"].to_pylist())
+            known = set(_trained(self.datasets.open(kind, version).table(PROVENANCE))["example_id"].to_pylist())
         except DatasetError:
             last = max((row["last_day"] for row in self.built(built.kind) if row["version"] == version), default=date.min)
             return sum(day > last for day in rows["day"].to_pylist())
@@ -133,8 +154,22 @@ class DatasetDesk:
         rows = [row for row in table_rows(self.store, DATASETS) if row["kind"] == kind]
         return sorted(rows, key=lambda row: row["built_at"])
 
-    def _written(self, kind: str, tables: dict[str, pa.Table], found: Refined, facts: Row) -> Built:
+    def _made(self, kind: str) -> tuple[dict[str, pa.Table], Row] | str:
+        """The tables of a dataset and what is said of it; or why there is none."""
+        seed = load_datasets(self.seeds / DATASETS_FILE)
+        held = Held.of(evaluation_sets(self.seeds, seed))
+        rows = self._rows(kind)
+        candidates = rows.candidates()
+        if not candidates:
+            return "nothing in the logs, feedback or labels of the days that are kept speaks for a row"
+        found = refined(candidates, self._embed, self._are_clean, held, Limits(seed.user_share, seed.annotator_share))
+        if why := too_few(found, FEWEST):
+            return why
+        tables = rows.tables(found)
         tables[PROVENANCE] = pa.Table.from_pylist(provenance(found), schema=_PROVENANCE)
+        return tables, summary(found, held.sets, seed.licences)
+
+    def _written(self, kind: str, tables: dict[str, pa.Table], facts: Row) -> Built:
         now = self.clock.now()
         facts |= {"embedder": None if kind == "detector" else self.embedder.fingerprint}
         told = {name: str(value) if name.endswith("_day") else value for name, value in facts.items()}
@@ -168,9 +203,8 @@ class DatasetDesk:
         return are_clean(self.store, self.seeds, texts)
 
 
-def _trained(dataset: Dataset) -> pa.Table:
+def _trained(rows: pa.Table) -> pa.Table:
     """The provenance of training rows, one a row."""
-    rows = dataset.table(PROVENANCE)
     newest = rows.filter(pc.equal(rows["split"], TRAIN)).group_by("example_id").aggregate([("day", "max")])
     return newest.rename_columns(["example_id", "day"])
 

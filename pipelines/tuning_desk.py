@@ -19,10 +19,11 @@ from assets.tuning.card import is_blank
 from assets.tuning.triggers import Decision, Facts, as_json, decide, obstacle_of
 from pipelines.champion import EMBEDDER
 from pipelines.corpus import VectorsMissingError
-from pipelines.dataset_desk import DatasetDesk
+from pipelines.dataset_desk import DatasetDesk, Offer
 from pipelines.trigger_facts import facts_of, limits_of
 from pipelines.tuning_ledger import (
     CANCELLED,
+    FAILED,
     NOCTURNE,
     OPEN,
     PASSED,
@@ -111,6 +112,10 @@ class TuningDesk:
         """No kind may be trained, and no candidate is under way."""
         return not self.read_seed().enabled and not self._ledger().in_state(*OPEN, TRAINED, PASSED, REGISTERED)
 
+            for name, folder in (("general_set", one.general_set), ("safety_set", one.safety_set)):
+                if folder is not None and not folder.is_dir():
+                    told = f"{TUNING_FILE}: {name} of {one.kind}, {folder}, is not there"
+                    raise TuningSeedError(f"{told}; make it (docs/tuning-gates.md), or leave the line out")
     # What is trained.
 
     def decide(self, say: Say = lambda text: None, kinds: Collection[str] = ()) -> Pass:
@@ -133,10 +138,12 @@ class TuningDesk:
         """What a night would decide with the dataset that there is, in sentences; nothing is built or written."""
         found = []
         for seed in self.read_seed().enabled:
-            built = self._datasets().built(seed.kind)
-            pairs = built[-1]["train"] if built else None
-            decision = decide(self._facts(seed, pairs, None), limits_of(seed))
-            found.append(f"{seed.kind}: {_told(decision)}" + ("" if built else "; no dataset has been built yet"))
+            try:
+                facts, decision, _ = self._weighed(seed, self._datasets().preview)
+            except COULD_NOT_DECIDE as error:
+                found.append(f"{seed.kind}: {error}")
+            else:
+                found.append(f"{seed.kind}: {_told(decision, facts)}")
         ledger = self._ledger()
         found += [f"{row['candidate']} ({row['kind']}) is {row['state']}" for row in ledger.in_state(*OPEN, TRAINED, PASSED)]
         return found
@@ -216,29 +223,23 @@ class TuningDesk:
 
     def _decided(self, seed: KindSeed) -> str:
         night = self.clock.last_due_day()
-        before = self._facts(seed, None, None)
-        limits = limits_of(seed)
-        built = None if obstacle_of(before, limits) else self._datasets().build(seed.kind)
-        facts, decision = before, decide(before, limits)
-        if built is not None and built.row is not None:
-            last = self._ledger().requested_last(seed.kind)
-            new = self._datasets().new_since(built, last["dataset_version"] if last else None)
-            facts = replace(before, pairs=built.row["train"], new_pairs=new)
-            decision = decide(facts, limits)
+        facts, decision, offer = self._weighed(seed, self._datasets().preview)
+        if decision.fired:  # A dataset that nothing is trained on is not written.
+            facts, decision, offer = self._weighed(seed, self._datasets().offer)
         champion_days = None if facts.champion_since is None else (night - facts.champion_since).days
         row = {
             "day": night, "kind": seed.kind, "decided_at": self.clock.now(), "fired": decision.fired,
             "reason": decision.reason, "held_back_by": decision.held_back_by, "champion_days": champion_days,
             "evidence": json.dumps(as_json(decision.evidence), sort_keys=True, default=str), "new_pairs": facts.new_pairs,
-            "dataset_version": built.version if built else None, "cool_down_until": decision.cool_down_until,
+            "dataset_version": offer.version if decision.fired else None, "cool_down_until": decision.cool_down_until,
             "budget_left_usd": decision.budget_left_usd,
         }  # fmt: skip
         if not append(self.store, TRIGGERS, lambda _: [row]):
             return f"{seed.kind}: decided already for the night of {night}{self._asked_by(seed, night)}"
         failpoint("tuning.decided")
-        told = f"{seed.kind}: {_told(decision)}"
-        if decision.fired and built is not None and built.version is not None:
-            told = f"{told}. {self._asked(seed, built.version, decision.why, NOCTURNE)}"
+        told = f"{seed.kind}: {_told(decision, facts)}"
+        if decision.fired and offer.version is not None:
+            told = f"{told}. {self._asked(seed, offer.version, decision.why, NOCTURNE)}"
         return told
 
     def _asked_by(self, seed: KindSeed, night: date) -> str:
@@ -251,6 +252,22 @@ class TuningDesk:
                     return f"; {self._asked(seed, row['dataset_version'], row['reason'], NOCTURNE)}"
         return ""
 
+    def _weighed(self, seed: KindSeed, look: Callable[[str, str | None], Offer]) -> tuple[Facts, Decision, Offer]:
+        """The decision of a night and what it rests on. `look`: what there is to train on, beside an earlier dataset."""
+        facts, limits, ledger = self._facts(seed, None, None), limits_of(seed), self._ledger()
+        if (obstacle := obstacle_of(facts, limits)) is not None:
+            facts = replace(facts, no_dataset=f"not looked for, since {obstacle} holds back any training")
+            return facts, decide(facts, limits), Offer()
+        last = ledger.requested_last(seed.kind)
+        offer = look(seed.kind, last["dataset_version"] if last else None)
+        facts = replace(facts, pairs=offer.train, new_pairs=offer.new, no_dataset=offer.why)
+        if offer.version is not None:
+            candidate = candidate_id(seed.kind, offer.version, self.base_of(seed).fingerprint, seed.recipe)
+            known = ledger.newest.get(candidate)
+            if known is not None and known["state"] not in (FAILED, CANCELLED):
+                facts = replace(facts, trained_as=f"candidate {candidate}, which is {known['state']}")
+        return facts, decide(facts, limits), offer
+
     def _asked(self, seed: KindSeed, version: str, reason: str, actor: str) -> str:
         base = self.base_of(seed)
         candidate = candidate_id(seed.kind, version, base.fingerprint, seed.recipe)
@@ -259,7 +276,9 @@ class TuningDesk:
         if ledger.request(candidate, seed.kind, version, base.fingerprint, seed.recipe, reason, actor):
             return f"candidate {candidate} is to be trained on {seed.kind}/{version}"
         known = ledger.newest.get(candidate)
-        return f"candidate {candidate} is {known['state']} already" if known else "another candidate is under way"
+        if known is None:
+            return "another candidate is under way"
+        return f"the same dataset, base model and recipe are candidate {candidate}, which is {known['state']} already"
 
     def base_of(self, seed: KindSeed) -> BaseModel:
         """The model that a training of a kind starts from now. Raises BaseModelError, EmbedderError, RegistryError."""
@@ -286,4 +305,7 @@ class TuningDesk:
 
 def _told(decision: Decision) -> str:
     held = f", held back by {decision.held_back_by}" if decision.held_back_by else ""
-    return f"{decision.reason}{held}: {decision.why}"
+    missing = f"; no dataset: {facts.no_dataset}" if facts.no_dataset else ""
+    known = f"; it would be {facts.trained_as} already" if decision.held_back_by == "trained_already" else ""
+    reason = "no training" if decision.reason == "nothing" else decision.reason
+    return f"{reason}{held}: {decision.why}{missing}{known}"

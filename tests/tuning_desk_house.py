@@ -15,7 +15,7 @@ from training_house import RECIPES, labels
 from tuning_house import SAID
 
 from pipelines.clock import WallClock
-from pipelines.dataset_desk import Built
+from pipelines.dataset_desk import Built, Offer
 from pipelines.tuning_desk import Pass, TuningDesk
 from pipelines.tuning_ledger import CANDIDATES, NOCTURNE, TuningLedger
 from resources.base_model import base_model
@@ -100,6 +100,12 @@ class DeskHouse:
     def work(self) -> Pass:
         return self.desk.work(train)
 
+    def decide(self) -> Pass:
+        """A decision, on a dataset of labels that is there already."""
+        desk = DecidingDesk(self.store, self.seeds, EmbedderResource(), self.registry, self.clock)
+        desk.house = self
+        return desk.decide()
+
     def states(self, candidate: str) -> list[str]:
         rows = [row for row in table_rows(self.store, CANDIDATES) if row["candidate"] == candidate]
         return [row["state"] for row in sorted(rows, key=lambda row: int(row["step"]))]
@@ -125,6 +131,13 @@ class Datasets:
     def new_since(self, built: Built, version: str | None) -> int:
         return 0 if version == built.version else 400
 
+    def offer(self, kind: str, since: str | None) -> Offer:
+        built = self.build(kind)
+        return Offer(built.version, 400, self.new_since(built, since))
+
+    def preview(self, kind: str, since: str | None) -> Offer:
+        return self.offer(kind, since)
+
 
 class DecidingDesk(TuningDesk):
     """A desk whose dataset is there already."""
@@ -137,10 +150,7 @@ class DecidingDesk(TuningDesk):
 
 def decided(root: Path, database: Path | None = None) -> str:
     """A decision, for a process of its own."""
-    house = DeskHouse(root, database)
-    desk = DecidingDesk(house.store, house.seeds, EmbedderResource(), house.registry, house.clock)
-    desk.house = house
-    done = desk.decide()
+    done = DeskHouse(root, database).decide()
     assert done.troubles == [], done.troubles
     return str(done)
 

@@ -15,7 +15,7 @@ from statistics import NormalDist, fmean, variance
 from typing import Any, Literal
 
 Reason = Literal["recall_low", "recall_fell", "rate_rose", "drift", "incidents", "new_pairs", "max_age", "nothing"]
-Obstacle = Literal["in_training", "cool_down", "budget", "too_few_pairs"]
+Obstacle = Literal["in_training", "cool_down", "budget", "too_few_pairs", "trained_already"]
 NIGHTS = 2
 """So many nights in a row have to say it."""
 LATEST_DAYS = 3
@@ -56,7 +56,8 @@ class Series:
 @dataclass(frozen=True)
 class Facts:
     """All that the decision of a night rests on. `worse`: groups whose rate of bad answers is worse than usual, by night;
-    `drifted`: what drift tests found tonight, in sentences. `new_pairs`, `pairs` None: no dataset was made."""
+    `drifted`: what drift tests found tonight, in sentences. `new_pairs`, `pairs` None: no dataset was made, and
+    `no_dataset` says why. `trained_as`: the candidate that this dataset, base and recipe were before, and its state."""
 
     night: date
     series: Sequence[Series] = ()
@@ -71,6 +72,8 @@ class Facts:
     spent_usd: Decimal = Decimal(0)
 
 
+    no_dataset: str = ""
+    trained_as: str = ""
 @dataclass(frozen=True)
 class Limits:
     """When a kind is trained, as seeds/tuning.yml has it. `usd_a_training` None: a training costs nothing."""
@@ -125,7 +128,7 @@ def decide(facts: Facts, limits: Limits) -> Decision:
     reason: Reason = next((one.reason for one in evidence if one.holds), "nothing")
     until = cool_down_until(facts, limits)
     left = budget_left_usd(facts, limits)
-    obstacle = None if reason == "nothing" else obstacle_of(facts, limits) or _too_few(facts)
+    obstacle = None if reason == "nothing" else obstacle_of(facts, limits) or _of_dataset(facts)
     fired = reason != "nothing" and obstacle is None
     return Decision(fired, reason, obstacle, evidence, until, left)
 
@@ -158,8 +161,11 @@ def as_json(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
     return [asdict(one) for one in evidence]
 
 
-def _too_few(facts: Facts) -> Obstacle | None:
-    return "too_few_pairs" if facts.pairs is None or facts.pairs < FEWEST_PAIRS else None
+def _of_dataset(facts: Facts) -> Obstacle | None:
+    """What speaks against a training on this dataset."""
+    if facts.pairs is None or facts.pairs < FEWEST_PAIRS:
+        return "too_few_pairs"
+    return "trained_already" if facts.trained_as else None
 
 
 def _last_nights(series: Series, night: date) -> list[Night]:
@@ -219,7 +225,7 @@ def _incidents(facts: Facts, limits: Limits) -> Evidence:
 def _new_pairs(facts: Facts, limits: Limits) -> Evidence:
     figures = {"new_pairs": facts.new_pairs, "pairs": facts.pairs, "least": limits.min_new_pairs}
     if facts.new_pairs is None:
-        return Evidence("new_pairs", False, "no dataset was made", figures)
+        return Evidence("new_pairs", False, f"no dataset was made: {facts.no_dataset}", figures)
     told = f"{facts.new_pairs:,} new examples of {limits.min_new_pairs:,}"
     return Evidence("new_pairs", facts.new_pairs >= limits.min_new_pairs, told, figures)
 
@@ -234,3 +240,5 @@ def _age(facts: Facts, limits: Limits) -> Evidence:
 
 def _figures(night: Night) -> dict[str, Any]:
     return {"day": night.day.isoformat(), "value": night.value, "low": night.low, "high": night.high, "n": night.n}
+    if facts.trained_as:
+        told = f"{told}; with this base model and recipe they are {facts.trained_as} already"

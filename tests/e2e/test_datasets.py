@@ -140,6 +140,8 @@ def test_twice_is_once_and_what_is_new_since_is_counted(logged: tuple[DatasetHou
     row = row_of(again)
     assert house.desk.new_since(again, None) == row["train"]
     assert house.desk.new_since(again, again.version) == 0
+    offered = house.desk.preview("retriever", again.version)
+    assert (offered.version, offered.train, offered.new) == (again.version, row["train"], 0), "as it would be built"
     assert house.desk.new_since(again, "0" * 16) == row["train"], "nobody knows what an unknown one had"
 
 
@@ -148,7 +150,7 @@ def test_an_empty_house_has_no_dataset_of_any_kind(tmp_path: Path) -> None:
     for kind in ("retriever", "sft", "preferences", "detector"):
         built = house.desk.build(kind)
         assert built.row is None
-        assert built.why
+        assert built.why == house.desk.preview(kind, None).why != ""
     house.log([asked(0), clicked(0, chunk_id(0))])
     assert "1 of 20 for train" in house.desk.build("retriever").why
     assert house.rows() == []

@@ -43,7 +43,8 @@ def test_the_commands_say_what_there_is_and_what_cannot_be_done(
     house: DeskHouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tune.main(["--check"]) == 0
-    assert capsys.readouterr().out == "detector: nothing: nothing speaks for it; no dataset has been built yet\n"
+    nothing = "nothing in the logs, feedback or labels of the days that are kept speaks for a row"
+    assert capsys.readouterr().out == f"detector: no training: nothing speaks for it; no dataset: {nothing}\n"
     candidate = house.ask()
     assert tune.main(["list"]) == 0 and f"{candidate} detector     requested" in capsys.readouterr().out
     assert tune.main(["--check"]) == 0 and f"{candidate} (detector) is requested" in capsys.readouterr().out
