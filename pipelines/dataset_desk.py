@@ -145,7 +145,7 @@ class DatasetDesk:
         try:
             known = set(_trained(self.datasets.open(kind, version).table(PROVENANCE))["example_id"].to_pylist())
         except DatasetError:
-            last = max((row["last_day"] for row in self.built(built.kind) if row["version"] == version), default=date.min)
+            last = max((row["last_day"] for row in self.built(kind) if row["version"] == version), default=date.min)
             return sum(day > last for day in rows["day"].to_pylist())
         return sum(name not in known for name in rows["example_id"].to_pylist())
 

@@ -101,21 +101,22 @@ class TuningDesk:
         return row["candidate"] if row else None
 
     def read_seed(self) -> TuningSeed:
-        """tuning.yml. Raises TuningSeedError, also where a card that would keep a model out of the registry says nothing."""
+        """tuning.yml. Raises TuningSeedError, also where a card that would keep a model out of the registry says nothing, or
+        a set that a candidate is to be judged by is not there: both would show after the training."""
         seed = load_tuning(self.seeds / TUNING_FILE)
         for one in seed.enabled:
             if blank := [name for name, words in asdict(one.card).items() if is_blank(str(words))]:
                 raise TuningSeedError(f"{TUNING_FILE}: the card of {one.kind} does not say {', '.join(blank)}; say it")
+            for name, folder in (("general_set", one.general_set), ("safety_set", one.safety_set)):
+                if folder is not None and not folder.is_dir():
+                    told = f"{TUNING_FILE}: {name} of {one.kind}, {folder}, is not there"
+                    raise TuningSeedError(f"{told}; make it (docs/tuning-gates.md), or leave the line out")
         return seed
 
     def is_off(self) -> bool:
         """No kind may be trained, and no candidate is under way."""
         return not self.read_seed().enabled and not self._ledger().in_state(*OPEN, TRAINED, PASSED, REGISTERED)
 
-            for name, folder in (("general_set", one.general_set), ("safety_set", one.safety_set)):
-                if folder is not None and not folder.is_dir():
-                    told = f"{TUNING_FILE}: {name} of {one.kind}, {folder}, is not there"
-                    raise TuningSeedError(f"{told}; make it (docs/tuning-gates.md), or leave the line out")
     # What is trained.
 
     def decide(self, say: Say = lambda text: None, kinds: Collection[str] = ()) -> Pass:
@@ -135,7 +136,7 @@ class TuningDesk:
         return done
 
     def would(self) -> list[str]:
-        """What a night would decide with the dataset that there is, in sentences; nothing is built or written."""
+        """What a night would decide with what is kept now, in sentences; no dataset is written, and nothing decided."""
         found = []
         for seed in self.read_seed().enabled:
             try:
@@ -242,16 +243,6 @@ class TuningDesk:
             told = f"{told}. {self._asked(seed, offer.version, decision.why, NOCTURNE)}"
         return told
 
-    def _asked_by(self, seed: KindSeed, night: date) -> str:
-        """Ask for what a pass decided on that was killed before it asked."""
-        for row in table_rows(self.store, TRIGGERS, {night}):
-            if row["kind"] == seed.kind and row["fired"]:
-                version = row["dataset_version"]  # Not the candidate: its base may be another since it was promoted.
-                asked = any(one["kind"] == seed.kind and one["dataset_version"] == version for one in self._ledger().rows)
-                if not asked:
-                    return f"; {self._asked(seed, row['dataset_version'], row['reason'], NOCTURNE)}"
-        return ""
-
     def _weighed(self, seed: KindSeed, look: Callable[[str, str | None], Offer]) -> tuple[Facts, Decision, Offer]:
         """The decision of a night and what it rests on. `look`: what there is to train on, beside an earlier dataset."""
         facts, limits, ledger = self._facts(seed, None, None), limits_of(seed), self._ledger()
@@ -267,6 +258,16 @@ class TuningDesk:
             if known is not None and known["state"] not in (FAILED, CANCELLED):
                 facts = replace(facts, trained_as=f"candidate {candidate}, which is {known['state']}")
         return facts, decide(facts, limits), offer
+
+    def _asked_by(self, seed: KindSeed, night: date) -> str:
+        """Ask for what a pass decided on that was killed before it asked."""
+        for row in table_rows(self.store, TRIGGERS, {night}):
+            if row["kind"] == seed.kind and row["fired"]:
+                version = row["dataset_version"]  # Not the candidate: its base may be another since it was promoted.
+                asked = any(one["kind"] == seed.kind and one["dataset_version"] == version for one in self._ledger().rows)
+                if not asked:
+                    return f"; {self._asked(seed, row['dataset_version'], row['reason'], NOCTURNE)}"
+        return ""
 
     def _asked(self, seed: KindSeed, version: str, reason: str, actor: str) -> str:
         base = self.base_of(seed)

@@ -66,14 +66,14 @@ class Facts:
     incidents_of_a_week: int = 0
     new_pairs: int | None = None
     pairs: int | None = None
+    no_dataset: str = ""
+    trained_as: str = ""
     champion_since: date | None = None
     trained_last: date | None = None
     is_in_training: bool = False
     spent_usd: Decimal = Decimal(0)
 
 
-    no_dataset: str = ""
-    trained_as: str = ""
 @dataclass(frozen=True)
 class Limits:
     """When a kind is trained, as seeds/tuning.yml has it. `usd_a_training` None: a training costs nothing."""
@@ -227,6 +227,8 @@ def _new_pairs(facts: Facts, limits: Limits) -> Evidence:
     if facts.new_pairs is None:
         return Evidence("new_pairs", False, f"no dataset was made: {facts.no_dataset}", figures)
     told = f"{facts.new_pairs:,} new examples of {limits.min_new_pairs:,}"
+    if facts.trained_as:
+        told = f"{told}; with this base model and recipe they are {facts.trained_as} already"
     return Evidence("new_pairs", facts.new_pairs >= limits.min_new_pairs, told, figures)
 
 
@@ -240,5 +242,3 @@ def _age(facts: Facts, limits: Limits) -> Evidence:
 
 def _figures(night: Night) -> dict[str, Any]:
     return {"day": night.day.isoformat(), "value": night.value, "low": night.low, "high": night.high, "n": night.n}
-    if facts.trained_as:
-        told = f"{told}; with this base model and recipe they are {facts.trained_as} already"

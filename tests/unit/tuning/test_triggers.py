@@ -101,6 +101,21 @@ def test_each_other_reason_holds_by_its_own_limit() -> None:
     assert told(limits=Limits(max_age_days=31), **old).reason == "nothing"
 
 
+def test_the_same_dataset_base_and_recipe_begin_no_second_training_and_the_candidate_is_named() -> None:
+    known = {"trained_as": "candidate 0123, which is rejected"}
+    again = told(drifted=["x"], **known)
+    assert (again.fired, again.reason, again.held_back_by) == (False, "drift", "trained_already")
+    [pairs] = [one for one in again.evidence if one.reason == "new_pairs"]
+    assert pairs.why.endswith("they are candidate 0123, which is rejected already")
+    assert told(drifted=["x"], **(known | {"pairs": 63})).held_back_by == "too_few_pairs"
+    assert told(**known).held_back_by is None, "nothing speaks for it"
+
+
+def test_a_night_without_a_dataset_says_why() -> None:
+    none = told(drifted=["x"], pairs=None, new_pairs=None, no_dataset="1 of 20 for train")
+    assert (none.held_back_by, none.evidence[-2].why) == ("too_few_pairs", "no dataset was made: 1 of 20 for train")
+
+
 def test_what_holds_a_training_back_is_named_in_its_order() -> None:
     paid = Limits(budget_usd=Decimal(10), usd_a_training=Decimal(4))
     wanted = {"drifted": ["x"]}
@@ -136,18 +151,3 @@ def test_what_fires_has_a_reason_and_no_obstacle_and_every_reason_is_told(
     assert found.fired == (found.reason != "nothing" and found.held_back_by is None)
     reasons = {one["reason"] for one in as_json(found.evidence)}
     assert reasons == {"recall_low", "recall_fell", "rate_rose", "drift", "incidents", "new_pairs", "max_age"}
-def test_the_same_dataset_base_and_recipe_begin_no_second_training_and_the_candidate_is_named() -> None:
-    known = {"trained_as": "candidate 0123, which is rejected"}
-    again = told(drifted=["x"], **known)
-    assert (again.fired, again.reason, again.held_back_by) == (False, "drift", "trained_already")
-    [pairs] = [one for one in again.evidence if one.reason == "new_pairs"]
-    assert pairs.why.endswith("they are candidate 0123, which is rejected already")
-    assert told(drifted=["x"], **(known | {"pairs": 63})).held_back_by == "too_few_pairs"
-    assert told(**known).held_back_by is None, "nothing speaks for it"
-
-
-def test_a_night_without_a_dataset_says_why() -> None:
-    none = told(drifted=["x"], pairs=None, new_pairs=None, no_dataset="1 of 20 for train")
-    assert (none.held_back_by, none.evidence[-2].why) == ("too_few_pairs", "no dataset was made: 1 of 20 for train")
-
-
