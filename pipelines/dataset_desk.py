@@ -185,7 +185,7 @@ class DatasetDesk:
     def _rows(self, kind: str) -> Rows:
         last = self.clock.last_due_day()
         if kind == "detector":
-            return DetectorRows(self.store, self.clock)
+            return DetectorRows(self.store)
         days = days_kept(self.store, last, self._keep_days())
         if kind == "retriever":
             return RetrieverRows(self.store, self.embedder, days, last)

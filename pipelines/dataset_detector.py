@@ -1,6 +1,6 @@
 """Scores of responses that people judged: the candidates of the detector's dataset. Its rows are numbers, and no words.
 
-Here belongs who is believed, and what may be learnt from. What a labelled row is, detector_desk.py says.
+Here belongs who is believed, and what may be learnt from. What a labelled row is, detector_labels.py says.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ import pyarrow as pa
 
 from assets.tuning.refine import LABEL_FLIP, MAY_TRAIN, SPLITS, Candidate, Refined
 from pipelines.dataset_evidence import LABELS, annotators_of, asked, distrusted, facts_of, name_of
-from pipelines.detector_desk import DetectorDesk
-from resources.clock import Clock
+from pipelines.detector_labels import labelled
 from resources.events import table_rows
-from resources.registry import Registry
 from resources.store import Store
 
 SOURCE = "labelled"
@@ -22,17 +20,16 @@ SOURCE = "labelled"
 class DetectorRows:
     """The candidates of one warehouse."""
 
-    def __init__(self, store: Store, clock: Clock):
+    def __init__(self, store: Store):
         self.store = store
-        self._desk = DetectorDesk(store, Registry.of(store.state), clock)
         self._columns: pl.DataFrame = pl.DataFrame()
 
     def candidates(self) -> list[Candidate]:
         """One for each judged response that has a score."""
-        by_all = self._desk.labelled()
+        by_all = labelled(self.store)
         said = table_rows(self.store, LABELS)
         doubted = distrusted(self.store, said)
-        believed = self._desk.labelled(doubted) if doubted else by_all
+        believed = labelled(self.store, doubted) if doubted else by_all
         frame = by_all if believed.is_empty() else believed
         if frame.is_empty():
             return []

@@ -19,15 +19,14 @@ TRAIN = "train_detector"
 
 
 def detectors_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
-    """Training: what labels teach is held out, measured, and adopted if it is better."""
+    """Training: what labels teach is held out and measured; the first detector that is better than none scores."""
 
     @dg.multi_asset(name="quality__detectors", specs=[asset_spec(contracts[DETECTORS], contracts)])
     def detectors(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, registry: RegistryResource, clock: WallClock
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         warehouse.sign(context)
-        store = warehouse.store()
-        done = DetectorDesk(store, registry.open(store), clock).work()
+        done = DetectorDesk.of(warehouse, registry, clock).work()
         context.log.info(str(done))
         rows = sum(file.rows for file in warehouse.store().open(DETECTORS).files())
         yield dg.MaterializeResult(asset_key=asset_key(DETECTORS), metadata={"dagster/row_count": rows, **_told(done)})

@@ -45,7 +45,7 @@ from resources.clock import Clock
 from resources.dataset_store import Dataset, open_dataset
 from resources.embedder import Embedder
 from resources.events import append, table_rows
-from resources.generator_scores import GeneratorScoresError, generator_scores
+from resources.generator_scores import GeneratorScoresError, ScoringOverdueError, generator_scores
 from resources.golden_seed import GoldenQuery
 from resources.model_validation import Asked, refused
 from resources.store import Store
@@ -57,6 +57,10 @@ BUDGET = "error_budget"
 Row = dict[str, Any]
 Digests = Mapping[str, str]
 Measure = Callable[[], Iterable[Finding]]
+
+
+class JudgementOverdueError(GateError):
+    """A candidate whose measurement took longer than a training may, and was ended."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class GateDesk:
 
         `champion` None: nothing serves but what the project brings (a detector's heuristic-1; of a generator the base
         model); an embedder always has one, be it the configured one. `dataset`: its folder, datasets/<kind>/<version>.
-        Raises GateError where a frozen set or a generator cannot be measured, DatasetError, EmbedderError, BaseModelError.
+        Raises GateError where a frozen set or a generator cannot be measured (JudgementOverdueError: not in the time that a
+        training may take), DatasetError, EmbedderError, BaseModelError.
         """
         opened = open_dataset(dataset)
         measures = {"retriever": self._embedders, "detector": self._detectors}.get(self.seed.kind, self._generators)
@@ -124,6 +129,8 @@ class GateDesk:
         if not findings:
             try:
                 findings = list(measure())
+            except ScoringOverdueError as error:
+                raise JudgementOverdueError(f"{opened.kind}/{opened.version}: {error}") from error
             except (QrelsError, GeneratorScoresError) as error:
                 raise GateError(f"{opened.kind}/{opened.version} cannot be judged by: {error}") from error
         findings.append(self._budget())
@@ -187,10 +194,10 @@ class GateDesk:
         sets = [test, *(examples_of(name, folder) for name, folder in self._folders(why_not))]
         adapter = champion.folder if champion else None
         most_tokens = int(self.seed.recipe["max_tokens"])  # type: ignore[arg-type]
-        where, environment = base.folder, passed_on(os.environ)
+        where, environment, most_seconds = base.folder, passed_on(os.environ), self.seed.limits.hours * 3600
 
         def scores(examples: Path) -> pa.Table:
-            return generator_scores(where, candidate.folder, adapter, examples, environment, most_tokens)
+            return generator_scores(where, candidate.folder, adapter, examples, environment, most_tokens, most_seconds)
 
         def measure() -> Iterator[Finding]:
             once = remembered(scores)

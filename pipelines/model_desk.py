@@ -6,15 +6,18 @@ new embedder, registry_runs.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from assets.governance.approvals import decision_on, is_approved
 from resources import audit
 from resources.clock import Clock
 from resources.events import table_rows
 from resources.failpoints import failpoint
-from resources.model_version import CHAMPION, PASSED, REJECTED, WAITING, Version
+from resources.model_version import CHALLENGER, CHAMPION, PASSED, REJECTED, WAITING, Version
 from resources.registry import Registry
 from resources.store import Store
 from resources.tuning_seed import MODELS, TUNING_FILE, load_tuning
@@ -51,24 +54,35 @@ class ModelDesk:
         """Make a version champion; twice is once. Raises ModelDeskError where it needs an approval that is not there, and
         RegistryError, also where it was rejected or is not what was signed for."""
         found = self.registry.version(model, version)
-        approved = self.is_approved(found)
+        needs_one = found.status == WAITING or self.needs_approval(model)
+        return self._promoted(found, needs_one, actor, reason)
+
+    def promote_first(self, model: str, version: str, actor: str, reason: str) -> Version:
+        """Make a version champion where nothing that was trained serves yet: it needs nobody's approval, but must not have
+        been refused. Raises as `promote`."""
+        return self._promoted(self.registry.version(model, version), False, actor, reason)
+
+    def _promoted(self, found: Version, needs_approval: bool, actor: str, reason: str) -> Version:
+        model, version, subject = found.model, found.version, subject_of(found)
         if found.status == REJECTED:
             raise ModelDeskError(f"{found.name} was rejected: {found.reason}. It is kept, and serves nobody")
-        subject = subject_of(found)
-        refused = None if approved else decision_on(table_rows(self.store, APPROVALS), subject, found.digest)
-        if refused or ((found.status == WAITING or self.needs_approval(model)) and not approved):
+        approved = self.is_approved(found)
+        refused = None if approved else self._decision(found)
+        if refused or (needs_approval and not approved):
             told = f"{refused['actor']} refused it: {refused['reason']}" if refused else found.reason or "nobody has yet"
             raise ModelDeskError(
                 f"{found.name} needs an approval ({told}). Run: make approve WHAT={subject} ARGS=\"--reason '...'\""
             )
         if found.status == WAITING:
             self.registry.set_status(model, version, PASSED)
-        before = self.registry.by_alias(model, CHAMPION)
-        if before is not None and before.version == version:
-            return before
-        self.registry.files(found)
-        self._record(PROMOTED, model, found, before, actor, reason)
-        return self.registry.set_alias(model, CHAMPION, version)
+        champion = self.registry.by_alias(model, CHAMPION)
+        if champion is None or champion.version != version:
+            self.registry.files(found)
+            self._record(PROMOTED, model, found, champion, actor, reason)
+            champion = self.registry.set_alias(model, CHAMPION, version)
+        if CHALLENGER in found.aliases:
+            self.registry.drop_alias(model, CHALLENGER)
+        return champion
 
     def rollback(self, model: str, actor: str, reason: str = "") -> Version | None:
         """Give the alias back to the champion before; None: to nobody, as nobody was. Done twice, it takes itself back.
@@ -99,6 +113,14 @@ class ModelDesk:
     def is_approved(self, version: Version) -> bool:
         """Whether a person approved exactly these files."""
         return is_approved(table_rows(self.store, APPROVALS), subject_of(version), version.digest)
+
+    def approved_at(self, version: Version) -> datetime | None:
+        """When a person approved exactly these files; None: nobody did, or somebody refused them since."""
+        decided = self._decision(version)
+        return decided["recorded_at"] if decided is not None and self.is_approved(version) else None
+
+    def _decision(self, version: Version) -> Mapping[str, Any] | None:
+        return decision_on(table_rows(self.store, APPROVALS), subject_of(version), version.digest)
 
     def _record(
         self, action: str, model: str, now: Version | None, before: Version | None, actor: str, reason: str

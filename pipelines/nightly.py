@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -41,6 +41,7 @@ from pipelines.probe_desk import ProbeDesk
 from pipelines.probe_runs import PROBE
 from pipelines.prompt_desk import PromptDesk
 from pipelines.prompt_runs import SYNC
+from pipelines.run_troubles import troubles_of
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.sample_traffic import is_new, make_sample
 from pipelines.seed_reading import FAULTY_SEED, night_readers
@@ -98,7 +99,7 @@ class NightRun:
             read()
 
     def run(self, instance: dg.DagsterInstance) -> Night:
-        """Land, compute what is stale, publish. Raises nothing that a run of Dagster reports."""
+        """Land, compute what is stale, publish, alert; then tune, which takes hours. Raises nothing that Dagster reports."""
         runs = Runs(instance, COMPUTE)
         for run_id in runs.bury_the_dead():
             self.say(f"run {run_id[:8]} was killed earlier; its days are planned again")
@@ -111,10 +112,12 @@ class NightRun:
         self._ask_for_labels(instance, runs)
         self._judge(instance)
         self._index(instance, runs)
-        self.tune(instance)
         self._sync_prompts(instance)
         self._publish(instance)
         self._alert(instance)
+        if self.tune(instance):
+            self._publish(instance)
+            self._alert(instance)
         manifest = self.warehouse.publisher().manifest()
         self.night.failures += [f"{day}: {reason}" for day, reason in {**manifest["behind"], **manifest["waiting"]}.items()]
         self.night.commits = sum(version - before[name] for name, version in self._versions().items())
@@ -211,11 +214,12 @@ class NightRun:
             self._execute(SYNC, instance, {})
             self.night.seconds["prompts"] = time.perf_counter() - started
 
-    def tune(self, instance: dg.DagsterInstance, kinds: Sequence[str] = ()) -> None:
-        """Decide what is trained (of `kinds`, if given), and take candidates further; a new embedder's indexes follow."""
+    def tune(self, instance: dg.DagsterInstance, kinds: Sequence[str] = ()) -> bool:
+        """Decide what is trained (of `kinds`, if given), and take candidates further; a new embedder's indexes follow.
+        False: nothing is enabled, or under way."""
         started, desk = time.perf_counter(), self._tuning()
         if desk.is_off():
-            return
+            return False
         Runs(instance, TUNING).bury_the_dead()
         self.say("tuning models")
         before = desk.champion()
@@ -223,6 +227,7 @@ class NightRun:
         self.night.seconds["tuning"] = time.perf_counter() - started
         if desk.champion() != before:
             self._index(instance, Runs(instance, COMPUTE))
+        return True
 
     def _tuning(self) -> TuningDesk:
         return TuningDesk.of(self.warehouse, self.resources["embedder"], self.resources["registry"], self.clock)
@@ -291,22 +296,7 @@ class NightRun:
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "INFO"}}} if _verbose() else {"progress": {}}},
         )
-        for event in result.all_events:
-            if event.is_step_failure:
-                cause = event.step_failure_data.error
-                while cause is not None and cause.cause is not None:
-                    cause = cause.cause
-                reason = cause.message.strip() if cause else "no reason given"
-                failures.append(f"{job}: step {event.step_key} failed: {disk_trouble.explain(reason) or reason}")
-        for check in result.get_asset_check_evaluations():
-            if not check.passed and (check.severity == dg.AssetCheckSeverity.ERROR or not only_errors):
-                if sentences := check.metadata.get("sentences"):
-                    failures += map(str, cast("list[str]", sentences.value))
-                    continue
-                where = check.metadata.get("where")
-                failures.append(
-                    f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {where.value if where else ''}"
-                )
+        failures += troubles_of(result, job, only_errors)
         return result if result.success else None
 
 

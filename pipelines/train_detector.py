@@ -21,8 +21,7 @@ def main() -> int:
         settings = Settings.from_environment()
         settings.check_folders()
         resources = build_resources(settings)
-        store = resources["warehouse"].store()
-        desk = DetectorDesk(store, resources["registry"].open(store), resources["clock"])
+        desk = DetectorDesk.of(resources["warehouse"], resources["registry"], resources["clock"])
         print(terminal.one_line(str(desk.work())))
     except (SettingsError, RegistryError, ClosedDayError) as error:
         print(f"train-detector: {terminal.lines(str(error))}", file=sys.stderr)

@@ -31,9 +31,11 @@ from pipelines.tuning_ledger import (
     REJECTED,
     TRAINED,
     TuningLedger,
+    spent_on,
 )
 from pipelines.tuning_steps import StepError, Train, TuningSteps
 from resources.base_model import BaseModel, BaseModelError, base_model
+from resources.capture import CaptureError
 from resources.clock import Clock
 from resources.dataset_seed import DatasetSeedError
 from resources.dataset_store import DatasetError
@@ -42,7 +44,10 @@ from resources.events import alone_at_once, append, table_rows
 from resources.failpoints import failpoint
 from resources.golden_seed import GoldenSeedError
 from resources.model_version import RegistryError
+from resources.probe_seed import ProbeSeedError
+from resources.redaction_seed import RedactionError
 from resources.registry import Registry
+from resources.retention import RetentionError
 from resources.store import Store
 from resources.training_spec import CANCEL, candidate_id, training_folder
 from resources.tuning_seed import TUNING_FILE, KindSeed, TuningSeed, TuningSeedError, load_tuning
@@ -55,10 +60,10 @@ Row = dict[str, Any]
 
 
 COULD_NOT_DECIDE = (
-    BaseModelError, DatasetError, DatasetSeedError, EmbedderError, GoldenSeedError, RegistryError, VectorsMissingError,
-    OSError,
+    BaseModelError, CaptureError, DatasetError, DatasetSeedError, EmbedderError, GoldenSeedError, ProbeSeedError,
+    RedactionError, RegistryError, RetentionError, VectorsMissingError, OSError,
 )  # fmt: skip
-"""What keeps a kind from being decided about."""
+"""What keeps a kind from being decided about: the errors of what its dataset is made of, seeds included."""
 
 
 class TuningDeskError(ValueError):
@@ -176,7 +181,10 @@ class TuningDesk:
             raise TuningDeskError(f"{candidate} is {row['state'] if row else 'no candidate'}: there is nothing to cancel")
         with alone_at_once(self.store, LOCK) as is_ours:
             if is_ours:
-                self._ledger().step(candidate, CANCELLED, f"{actor} cancelled it", actor)
+                limits = self.read_seed().kinds[row["kind"]].limits
+                self._ledger().step(
+                    candidate, CANCELLED, f"{actor} cancelled it", actor, **spent_on(self.store.state, candidate, limits)
+                )
                 return f"{candidate} is cancelled"
         folder = training_folder(self.store.state, candidate)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -207,6 +215,7 @@ class TuningDesk:
             ):
                 for row in steps.ledger.in_state(*states):
                     self._tried(done, say, partial(step, row))
+            self._tried(done, say, steps.challengers)
             done.promoted |= steps.champions_changed
         return done
 
@@ -304,7 +313,7 @@ class TuningDesk:
         return TuningLedger(self.store, self.clock)
 
 
-def _told(decision: Decision) -> str:
+def _told(decision: Decision, facts: Facts) -> str:
     held = f", held back by {decision.held_back_by}" if decision.held_back_by else ""
     missing = f"; no dataset: {facts.no_dataset}" if facts.no_dataset else ""
     known = f"; it would be {facts.trained_as} already" if decision.held_back_by == "trained_already" else ""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from resources.clock import Clock
 from resources.events import append, table_rows
 from resources.store import Store
-from resources.tuning_seed import MODELS, Recipe
+from resources.training_folder import seconds_spent
+from resources.training_spec import training_folder
+from resources.tuning_seed import MODELS, LimitsSeed, Recipe
 
 CANDIDATES = "tuning.candidates"
 NOCTURNE = "nocturne"
@@ -36,6 +39,12 @@ _FOLLOWS: dict[str | None, frozenset[str]] = {
 OPEN = frozenset({REQUESTED, TRAINING})
 """What a pass has to train; of a killed one it resumes what says training."""
 Row = dict[str, Any]
+
+
+def spent_on(home: Path, candidate: str, limits: LimitsSeed) -> Row:
+    """What all attempts at a candidate have taken by now, as columns; none where none began."""
+    seconds = seconds_spent(training_folder(home, candidate))
+    return {} if seconds is None else {"training_seconds": seconds, "cost_usd": limits.cost_usd(seconds)}
 
 
 class TuningLedger:
@@ -80,17 +89,19 @@ class TuningLedger:
         return mine[-1] if mine else None
 
     def spent_usd(self, kind: str, month: date) -> Decimal:
-        """What trainings of a kind cost that ended in the month (UTC) of a day; each attempt once."""
-        cost: dict[str, Decimal] = {}
-        for row in sorted(self.rows, key=lambda row: row["step"]):
-            ended = row["state"] in (TRAINED, FAILED, CANCELLED) and row["cost_usd"] is not None
-            if ended and row["kind"] == kind and (row["day"].year, row["day"].month) == (month.year, month.month):
-                # What a candidate cost is said of all its attempts together.
-                cost[row["candidate"]] = row["cost_usd"]
-        return sum(cost.values(), Decimal(0))
+        """What attempts at candidates of a kind cost that ended in the month (UTC) of a day, failed ones included."""
+        spent, known = Decimal(0), dict[str, Decimal]()
+        for row in sorted(self._of(kind, TRAINED, FAILED, CANCELLED), key=lambda row: row["step"]):
+            if (cost := row["cost_usd"]) is not None:
+                before = known.get(row["candidate"], Decimal(0))
+                known[row["candidate"]] = cost
+                if (row["day"].year, row["day"].month) == (month.year, month.month):
+                    # It is said of all attempts together; of one whose folder was removed (training_sweep.py), anew.
+                    spent += cost - before if cost >= before else cost
+        return spent
 
-    def _of(self, kind: str, state: str) -> list[Row]:
-        return [row for row in self.rows if row["kind"] == kind and row["state"] == state]
+    def _of(self, kind: str, *states: str) -> list[Row]:
+        return [row for row in self.rows if row["kind"] == kind and row["state"] in states]
 
     def _append(self, candidate: str, state: str, reason: str | None, actor: str, known: dict[str, Any]) -> bool:
         now = self._clock.now()

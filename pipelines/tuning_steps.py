@@ -18,7 +18,7 @@ from assets.tuning.gate import REJECTED as HELD_BACK
 from pipelines.candidate_card import card
 from pipelines.candidate_sets import GateError
 from pipelines.detector_adoption import adopt
-from pipelines.gate_desk import Contender, GateDesk, Verdict
+from pipelines.gate_desk import Contender, GateDesk, JudgementOverdueError, Verdict
 from pipelines.model_desk import ModelDesk, ModelDeskError
 from pipelines.tuning_ledger import (
     CANCELLED,
@@ -32,6 +32,7 @@ from pipelines.tuning_ledger import (
     TRAINED,
     TRAINING,
     TuningLedger,
+    spent_on,
 )
 from resources import model_version
 from resources.artefact_seal import SealError, folder_digest
@@ -41,6 +42,7 @@ from resources.embedder import Embedder, EmbedderError
 from resources.failpoints import failpoint
 from resources.golden_seed import GOLDEN_FILE, GoldenSeedError, load_golden
 from resources.model_version import CHALLENGER, CHAMPION, Registration, RegistryError, Signature, TrainingData, Version
+from resources.trainer import TrainingError, TrainingPostponedError
 from resources.training_spec import (
     CANCEL,
     MODEL,
@@ -51,19 +53,20 @@ from resources.training_spec import (
     read_done,
     training_folder,
 )
-from resources.tuning_seed import MODELS, KindSeed, TuningSeed
+from resources.tuning_seed import MODELS, KindSeed, TuningSeed, TuningSeedError
 
 if TYPE_CHECKING:
     from pipelines.tuning_desk import TuningDesk
 
 Train = Callable[[TrainingSpec, KindSeed], Done]
-"""Trains what a spec says where the kind's seed says, to its end. Raises TrainingError."""
+"""Trains what a spec says where the kind's seed says, to its end. Raises TrainingError, TrainingPostponedError."""
 Row = dict[str, Any]
 _STATUS = {NEEDS_APPROVAL: model_version.WAITING, HELD_BACK: model_version.REJECTED}
 _WRONG = (
     BaseModelError, CardError, DatasetError, EmbedderError, GateError, GoldenSeedError, ModelDeskError, RegistryError,
-    SealError, TrainingSpecError, OSError,
+    SealError, TrainingPostponedError, TrainingSpecError, TuningSeedError, OSError,
 )  # fmt: skip
+"""After these the candidate stays where it is, and the next pass tries again."""
 
 
 class StepError(RuntimeError):
@@ -111,14 +114,15 @@ class TuningSteps:
         return "; ".join(told) or None
 
     def trained(self, row: Row) -> str | None:
-        """Train, or go on with it; a training that failed, or was stopped, says why."""
+        """Train, or go on with it; a training that failed, or was stopped, says why, and what it has cost. One that was
+        interrupted, or that another process is at, stays in training: the next pass follows it."""
         seed, name = self._seed.kinds[row["kind"]], row["candidate"]
         folder = training_folder(self._home, name)
         try:
             spec = self._spec(row, seed)
             if spec.candidate != name:
                 why = "its base model, or its recipe in seeds/tuning.yml, is another one by now"
-                self.ledger.step(name, CANCELLED, why)
+                self.ledger.step(name, CANCELLED, why, **spent_on(self._home, name, seed.limits))
                 return f"{name} is cancelled: {why}"
             self.ledger.step(name, TRAINING)
             done = self._train(spec, seed)
@@ -126,14 +130,16 @@ class TuningSteps:
             return self._without_dataset(row, error)
         except _WRONG as error:
             raise self._error(row, error) from error
-        except RuntimeError as error:  # TrainingError: what the training's own process says of its end.
-            self.ledger.step(name, FAILED, str(error)[:500])
+        except TrainingError as error:
+            self.ledger.step(name, FAILED, str(error)[:500], **spent_on(self._home, name, seed.limits))
             raise StepError(f"candidate {name} ({row['kind']}) failed: {error}") from error
         cost: dict[str, Any] = {"training_seconds": done.seconds, "cost_usd": done.cost_usd}
         failpoint("tuning.trained")
         if done.state == "trained":
             self.ledger.step(name, TRAINED, None, **cost)
             return f"{name} is trained: {done.steps} steps in {done.seconds:.0f} s"
+        if done.state == "interrupted":
+            return f"{name} was interrupted ({done.reason}); the next pass goes on with it"
         asked = folder / CANCEL
         why = asked.read_text(encoding="utf-8").strip() if asked.exists() else done.reason
         self.ledger.step(name, CANCELLED if done.state == "cancelled" else FAILED, why, **cost)
@@ -145,6 +151,9 @@ class TuningSteps:
             verdict = self._verdict(row)
         except DatasetError as error:
             return self._without_dataset(row, error)
+        except JudgementOverdueError as error:
+            self.ledger.step(row["candidate"], FAILED, str(error)[:500])
+            raise StepError(f"candidate {row['candidate']} ({row['kind']}) failed: {error}") from error
         except _WRONG as error:
             raise self._error(row, error) from error
         why = "; ".join(verdict.reasons)
@@ -178,14 +187,12 @@ class TuningSteps:
     def promoted(self, row: Row) -> str | None:
         """Make it champion, if it may be: at once, or on the night after a person approved it."""
         model, name = MODELS[row["kind"]], row["candidate"]
-        newer = [
-            one for one in self.ledger.in_state(REGISTERED, kind=row["kind"]) if one["recorded_at"] > row["recorded_at"]
-        ]
-        if newer:
-            self.ledger.step(name, RETIRED, f"{newer[-1]['candidate']} is newer")
-            return None
+        desk, registry = self._desk, self._desk.registry
+        models = ModelDesk(desk.store, registry, desk.seeds, desk.clock)
         try:
-            registry = self._desk.registry
+            if (why := self._superseded(row, models)) is not None:
+                self.ledger.step(name, RETIRED, why)
+                return f"{model}@{row['model_version']} is retired: {why}"
             version = registry.version(model, row["model_version"])
             champion = registry.by_alias(model, CHAMPION)
             parent = version.tags.get("parent_version", "")
@@ -201,10 +208,7 @@ class TuningSteps:
             if not verdict.passed:
                 return f"{version.name} waits: {'; '.join(verdict.reasons)} (make approve: {verdict.subject})"
             registry.set_status(model, version.version, model_version.PASSED)
-            desk = self._desk
-            ModelDesk(desk.store, registry, desk.seeds, desk.clock).promote(
-                model, version.version, NOCTURNE, "its gates passed"
-            )
+            models.promote(model, version.version, NOCTURNE, "its gates passed")
             failpoint("tuning.champion")
             self._take_over(row, version)
         except DatasetError as error:
@@ -218,11 +222,46 @@ class TuningSteps:
         self.champions_changed.add(model)
         return f"{version.name} is champion: {'; '.join(verdict.reasons)}"
 
+    def challengers(self) -> str | None:
+        """Take the alias challenger from candidates that wait for nobody any more, whoever decided that, and how."""
+        known = {(MODELS[row["kind"]], row["model_version"]): row["state"] for row in self.ledger.newest.values()}
+        told = []
+        for model in sorted({model for model, version in known if version is not None}):
+            try:
+                version = self._desk.registry.by_alias(model, CHALLENGER)
+                if version is not None and known.get((model, version.version), REGISTERED) != REGISTERED:
+                    self._desk.registry.drop_alias(model, CHALLENGER)
+                    told.append(f"{version.name} is challenger no more")
+            except RegistryError as error:
+                raise StepError(str(error)) from error
+        return "; ".join(told) or None
+
     # How it is done.
+
+    def _superseded(self, row: Row, models: ModelDesk) -> str | None:
+        """Why a candidate that waits makes room for another that does: a person approved the other one later, or nobody
+        approved this one and the other is newer. None: it does not. Raises RegistryError."""
+        others = [
+            one for one in self.ledger.in_state(REGISTERED, kind=row["kind"]) if one["candidate"] != row["candidate"]
+        ]
+        if not others:
+            return None
+        model = MODELS[row["kind"]]
+        versions = {one["candidate"]: self._desk.registry.version(model, one["model_version"]) for one in [row, *others]}
+        approved = {name: at for name, version in versions.items() if (at := models.approved_at(version)) is not None}
+        mine = approved.get(row["candidate"])
+        for one in reversed(others):
+            theirs = approved.get(one["candidate"])
+            if mine is not None and theirs is not None and theirs > mine:
+                return f"{one['candidate']} was approved later"
+            if mine is None and one["recorded_at"] > row["recorded_at"]:
+                return f"{one['candidate']} is newer"
+        return None
 
     def _without_dataset(self, row: Row, error: DatasetError) -> str:
         """Nothing can be learnt from, or measured on, what retention took away: the next dataset makes another candidate."""
-        self.ledger.step(row["candidate"], CANCELLED, f"its dataset is gone: {error}")
+        spent = spent_on(self._home, row["candidate"], self._seed.kinds[row["kind"]].limits)
+        self.ledger.step(row["candidate"], CANCELLED, f"its dataset is gone: {error}", **spent)
         return f"{row['candidate']} is cancelled: its dataset is gone ({error})"
 
     def _take_over(self, row: Row, version: Version) -> None:
@@ -313,7 +352,8 @@ class TuningSteps:
         )
 
     def _error(self, row: Row, error: Exception) -> StepError:
-        return StepError(f"candidate {row['candidate']} ({row['kind']}) stays {row['state']}: {error}")
+        state = self.ledger.newest[row["candidate"]]["state"]
+        return StepError(f"candidate {row['candidate']} ({row['kind']}) stays {state}: {error}")
 
 
 def _signature(seed: KindSeed, done: Done, model: Path) -> Signature:

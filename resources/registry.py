@@ -109,7 +109,7 @@ class Registry:
     def register(
         self, model: str, digest: str, parameters: str, metrics: Mapping[str, float], facts: Mapping[str, str]
     ) -> Registered:
-        """The version of a model that is these parameters (JSON), made and called champion where there is none yet.
+        """The version of a model that is these parameters (JSON), made where there is none yet. Nothing is champion by it.
 
         `digest`, its name, `metrics` and `facts` go to its run: numbers and names, never words of users. Raises
         RegistryError.
@@ -120,7 +120,6 @@ class Registry:
             signature = numbers_to_probability(json.loads(parameters).get("features", []))
             lineage = {**facts, "name": digest}
             made = self.register_folder(Registration(model, path.parent, signature, metrics=metrics, lineage=lineage))
-        self.set_alias(model, CHAMPION, made.version)
         return self._read(made)
 
     def set_status(self, model: str, version: str, status: Status, reason: str = "") -> Version:

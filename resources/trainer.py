@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from typing import Any, Protocol
 import dagster as dg
 
 from resources.contracts import REPO
+from resources.process_group import end_group
+from resources.training_folder import BUSY, SECONDS_BEYOND, locked, seconds_spent, write_spent
 from resources.training_spec import DONE, LOG, SAYS, Done, TrainingSpec, read_done, write_spec
 
 Context = dg.OpExecutionContext | dg.AssetExecutionContext
@@ -35,13 +38,19 @@ class TrainingError(RuntimeError):
     """A training that failed; says why, and where its log lies."""
 
 
+class TrainingPostponedError(TrainingError):
+    """A training that cannot be begun or followed now, of which nothing is known that speaks against it: another process is
+    at it, or the cluster does not answer. Asked for again, it goes on."""
+
+
 class Launcher(Protocol):
     """Where a training runs."""
 
     def launch(self, context: Context, spec: TrainingSpec, path: Path, told: Told) -> None:
         """Run the training of a spec.json to its end; returns when it has ended in good order.
 
-        Ends it, with its checkpoint, when the run is interrupted. Raises TrainingError.
+        Ends it, with its checkpoint, when the run is interrupted, and without one when it hangs: when it goes on for
+        SECONDS_BEYOND its limit. Raises TrainingError, TrainingPostponedError.
         """
         ...
 
@@ -67,8 +76,9 @@ class Trainer:
         """Train a candidate, or go on with it where it stopped; one that is trained is not trained again.
 
         While it runs, each point of its curve is an observation of the asset `tuning/training/<kind>` and each checkpoint a
-        line of the run's log; its end is a materialization. Returns as well where a limit stopped it or somebody cancelled
-        it: `Done.state` says so. Raises TrainingError, also where another process trains the same candidate.
+        line of the run's log; its end is a materialization. Returns as well where a limit stopped it, somebody cancelled it
+        or it was interrupted: `Done.state` says so. Raises TrainingError; of those TrainingPostponedError where another
+        process trains the same candidate: one whose starter was killed goes on for a while.
         """
         folder = spec.folder(self.home)
         done = read_done(folder)
@@ -76,6 +86,9 @@ class Trainer:
             context.log.info(f"candidate {spec.candidate} is trained already")
             return done
         path = write_spec(self.home, spec)
+        with locked(folder) as is_ours:
+            if not is_ours:
+                raise _busy(spec)
         context.log.info(f"candidate {spec.candidate} ({spec.kind}) is trained in {folder}")
         self.launcher.launch(context, spec, path, _Shown(context, spec))
         done = read_done(folder)
@@ -96,11 +109,14 @@ class SubprocessLauncher:
     python: str = sys.executable
     seconds_to_stop: float = 120.0
     """How long it may take for its last checkpoint, after which it is killed."""
+    seconds_beyond: float = SECONDS_BEYOND
 
     def launch(self, context: Context, spec: TrainingSpec, path: Path, told: Told) -> None:
         """See Launcher."""
         reader = live(dg.PipesTempFileMessageReader, told)
-        log = path.with_name(LOG)
+        log, folder = path.with_name(LOG), path.parent
+        before = seconds_spent(folder) or 0.0
+        allowed = max(0.0, spec.limits.seconds - before) + self.seconds_beyond
         with (
             dg.open_pipes_session(context, dg.PipesTempFileContextInjector(), reader) as session,
             os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out,
@@ -115,23 +131,29 @@ class SubprocessLauncher:
                 # An interrupt of the orchestrator's terminal is passed on below, in order, and not twice.
                 start_new_session=True,
             )
+            began = time.monotonic()
             try:
-                status = process.wait()
+                status = process.wait(allowed)
+            except subprocess.TimeoutExpired:
+                self._end(context, process, "the training hangs")
+                write_spent(folder, before + time.monotonic() - began)
+                hours = spec.limits.seconds / 3600
+                raise TrainingError(
+                    f"the training of {spec.candidate} hung: it went on long after its limit ({hours:g} hours) and was "
+                    f"ended; its log is {log}"
+                ) from None
             except BaseException:
-                self._stop(context, process)
+                self._end(context, process, "the run was interrupted")
                 raise
+        if status == BUSY:
+            raise _busy(spec)
         if status:
             raise TrainingError(f"the training of {spec.candidate} failed ({_last_line(log) or status}); its log is {log}")
 
-    def _stop(self, context: Context, process: subprocess.Popen[bytes]) -> None:
-        context.log.info("the run was interrupted: the training writes a checkpoint and ends")
-        process.terminate()
-        try:
-            process.wait(self.seconds_to_stop)
-        except subprocess.TimeoutExpired:
+    def _end(self, context: Context, process: subprocess.Popen[bytes], why: str) -> None:
+        context.log.info(f"{why}: it is asked to write a checkpoint and end")
+        if not end_group(process, self.seconds_to_stop):
             context.log.warning(f"the training did not end within {self.seconds_to_stop:.0f} s and was killed")
-            process.kill()
-            process.wait()
 
 
 class _Shown:
@@ -177,6 +199,10 @@ class _Overheard:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._handler, name)
+
+
+def _busy(spec: TrainingSpec) -> TrainingPostponedError:
+    return TrainingPostponedError(f"another process trains {spec.candidate}; what becomes of it, the next pass sees")
 
 
 def _summary(done: Done) -> dict[str, Any]:

@@ -15,15 +15,14 @@ from typing import Any
 import yaml
 
 from resources.contracts import REPO
-from resources.trainer import COMMAND, Context, Told, TrainingError, live
+from resources.trainer import COMMAND, Context, Told, TrainingError, TrainingPostponedError, live
+from resources.training_folder import SECONDS_BEYOND
 from resources.training_spec import TrainingSpec, home_of
 from resources.tuning_seed import KubernetesSeed
 
 MANIFEST = REPO / "deploy" / "kubernetes" / "training-pod.yaml"
 HOME_IN_POD = "/nocturne/home"
 """Where a pod has the home."""
-SECONDS_TO_STOP = 900
-"""What a pod may take beyond its training's own limit, before the cluster ends it: to load, and to write a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,15 @@ class KubernetesLauncher:
 
     def launch(self, context: Context, spec: TrainingSpec, path: Path, told: Told) -> None:
         """See resources/trainer.py: Launcher. The pod is deleted when it has ended, and when the run is interrupted: it
-        then has the manifest's terminationGracePeriodSeconds for its checkpoint."""
+        then has the manifest's terminationGracePeriodSeconds for its checkpoint. A cluster that does not answer, or lets no
+        pod be made, is no fault of the training's: TrainingPostponedError."""
         try:
             from dagster_k8s import PipesK8sClient
             from dagster_k8s.client import DagsterK8sError
             from dagster_k8s.pipes import PipesK8sPodLogsMessageReader
+            from kubernetes.client.exceptions import ApiException, OpenApiException
+            from kubernetes.config import ConfigException
+            from urllib3.exceptions import HTTPError
         except ImportError as error:
             raise TrainingError("Kubernetes needs dagster-k8s: pip install -c constraints.txt '.[k8s]'") from error
 
@@ -73,6 +76,12 @@ class KubernetesLauncher:
         except DagsterK8sError as error:
             why = (str(error).strip().splitlines() or [repr(error)])[0]
             raise TrainingError(f"the training of {spec.candidate} failed in its pod: {why}") from error
+        except (OpenApiException, ConfigException, HTTPError) as error:
+            # Its headers and body are not shown.
+            told = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
+            raise TrainingPostponedError(
+                f"{spec.candidate} cannot be trained in {self.seed.namespace} now: the cluster's API says {told}"
+            ) from error
 
 
 def pod_of(seed: KubernetesSeed, spec: TrainingSpec, path: Path) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def pod_of(seed: KubernetesSeed, spec: TrainingSpec, path: Path) -> dict[str, An
     pod: dict[str, Any] = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
     pod["metadata"]["labels"] |= {"nocturne/candidate": spec.candidate, "nocturne/kind": spec.kind}
     inner = pod["spec"]
-    inner["activeDeadlineSeconds"] = int(spec.limits.hours * 3600) + SECONDS_TO_STOP
+    inner["activeDeadlineSeconds"] = int(spec.limits.seconds + SECONDS_BEYOND)
     inner["securityContext"] |= {"runAsUser": home.stat().st_uid, "runAsGroup": home.stat().st_gid}
     inner["nodeSelector"] = dict(seed.node_selector)
     inner["tolerations"] = [dict(toleration) for toleration in seed.tolerations]

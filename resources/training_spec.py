@@ -20,7 +20,7 @@ from resources.tuning_seed import KINDS, LimitsSeed, Recipe
 
 SAYS = "training: "
 """How a line of the training's own begins, in a log that holds its libraries' words, too."""
-State = Literal["trained", "cancelled", "limit"]
+State = Literal["trained", "cancelled", "interrupted", "limit"]
 DEVICES = ("auto", "cpu", "cuda")
 SPEC, DONE, CURVE, LOG, CHECKPOINTS, MODEL = "spec.json", "done.json", "curve.jsonl", "log.txt", "checkpoints", "model"
 CANCEL = "cancel"
@@ -69,7 +69,8 @@ class TrainingSpec:
 
 @dataclass(frozen=True)
 class Done:
-    """How a training ended. `trained` is final; the others go on from `steps` when they are asked for again."""
+    """How a training ended. `trained` is final; the others go on from `steps`: what was interrupted (its machine was shut
+    down, who started it is gone) with the next pass, what somebody cancelled or a limit ended when it is asked for again."""
 
     candidate: str
     kind: str

@@ -32,12 +32,22 @@ class TuningSeedError(ValueError):
 
 @dataclass(frozen=True)
 class LimitsSeed:
-    """What one training may take: it is stopped at the first of them, its checkpoint kept."""
+    """What one training may take, all its attempts together: it is stopped at the first of them, its checkpoint kept."""
 
     hours: float
     usd: Decimal
     usd_per_hour: Decimal
     """Price of the machine, from which the money of a training is reckoned."""
+
+    @property
+    def seconds(self) -> float:
+        """Until the first of them."""
+        hours = [self.hours, *([float(self.usd / self.usd_per_hour)] if self.usd and self.usd_per_hour else [])]
+        return min(hours) * 3600
+
+    def cost_usd(self, seconds: float) -> Decimal:
+        """What so many seconds of training cost, to 6 decimals."""
+        return (self.usd_per_hour * Decimal(repr(seconds)) / 3600).quantize(Decimal("1e-6"))
 
 
 @dataclass(frozen=True)

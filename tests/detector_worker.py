@@ -10,9 +10,10 @@ from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
 from pipelines.detector_desk import DetectorDesk
+from resources.contracts import SEEDS
 from resources.registry import Registry
 
 if __name__ == "__main__":
     root, now = Path(sys.argv[1]), sys.argv[2]
     house = RetentionHouse(root, selected("quality.scores"), now)
-    print(DetectorDesk(house.store, Registry.of(root / "home"), WallClock(fixed_now=now)).work())
+    print(DetectorDesk(house.store, Registry.of(root / "home"), SEEDS, WallClock(fixed_now=now)).work())

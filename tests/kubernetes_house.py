@@ -81,6 +81,7 @@ class Cluster:
     def __init__(self, home: Path):
         self.home = home
         self.pods: dict[str, Pod] = {}
+        self.refuses = False
 
     def listed(self, query: dict[str, list[str]]) -> list[Pod]:
         name = query["fieldSelector"][0].removeprefix("metadata.name=")
@@ -95,6 +96,8 @@ def kubernetes(home: Path, config: Path) -> Iterator[Cluster]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if cluster.refuses:
+                return self._answer({"kind": "Status", "message": "no quota is left"}, 403)
             pod = Pod(body, cluster.home)
             cluster.pods[body["metadata"]["name"]] = pod
             self._answer(pod.json(), 201)

@@ -77,18 +77,18 @@ class DeskHouse:
     def ledger(self) -> TuningLedger:
         return TuningLedger(self.store, self.clock)
 
-    def ask(self) -> str:
-        """A dataset, and a candidate that is to be trained on it."""
-        version = self.dataset()
+    def ask(self, train: int = 400) -> str:
+        """A dataset, and a candidate that is to be trained on so many rows of it."""
+        version = self.dataset(train)
         base = base_model("detector", "", self.store.state).fingerprint
         candidate = candidate_id("detector", version, base, RECIPES["detector"])
         self.ledger.request(candidate, "detector", version, base, RECIPES["detector"], "labels", NOCTURNE)
         return candidate
 
-    def dataset(self) -> str:
+    def dataset(self, train: int = 400) -> str:
         """A dataset of labels; its version."""
         tables = {}
-        for number, (split, count) in enumerate({"train": 400, "dev": 80, "test": 240}.items()):
+        for number, (split, count) in enumerate({"train": train, "dev": 80, "test": 240}.items()):
             found = labels(count, number)
             tables[split] = found.with_columns(
                 pl.lit("scorer-1").alias("scorer"), pl.lit(date(2026, 11, 1)).alias("day")

@@ -40,7 +40,7 @@ def train(session: Session) -> Outcome:
     path = session.model / PARAMETERS
     write_atomically(path, made.detector.to_json().encode(), mode=0o600)
     parameters = {
-        "detector": made.detector.name, "is_adopted": made.is_adopted, "hallucinated": int(rows["label"].sum()),
+        "detector": made.detector.name, "is_better": made.is_better, "hallucinated": int(rows["label"].sum()),
         "features": list(made.detector.features), "all_parameters": len(made.detector.coefficients) + 1,
     }  # fmt: skip
     return Outcome(1, 1, metrics=metrics, files={PARAMETERS: sha256(path)}, parameters=parameters)

@@ -1,14 +1,17 @@
 """One attempt at a training, whatever its kind: its folders, its curve, its clock, and whom it tells.
 
-Time is counted over all attempts: a killed one has left its seconds in the curve.
+Time is counted over all attempts: it is written down while it passes, so that a killed one has left its seconds.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,15 @@ from typing import Any
 from resources.base_model import BaseModel
 from resources.dataset_store import Dataset
 from resources.durable import write_atomically
-from resources.training_spec import CANCEL, CHECKPOINTS, CURVE, MODEL, TrainingSpec, read_curve
+from resources.training_folder import OVERDUE, SECONDS_BEYOND, seconds_spent, write_spent
+from resources.training_spec import CANCEL, CHECKPOINTS, CURVE, MODEL, SAYS, TrainingSpec, read_curve
 from trainers.checkpoints import newest_whole, step_of
 from trainers.limits import Stop, reached
 
 Report = Callable[[Mapping[str, Any]], None]
 """Sends a message to the orchestrator."""
+SECONDS_BETWEEN_COUNTS = 10.0
+"""So much of its time may a kill lose."""
 
 
 class TrainingDataError(ValueError):
@@ -41,7 +47,7 @@ class Outcome:
 
 
 class Session:
-    """What a kind of training works with. `asked` says whether somebody wants it to stop."""
+    """What a kind of training works with. `interrupted` says whether the process is to end."""
 
     def __init__(
         self,
@@ -49,22 +55,21 @@ class Session:
         folder: Path,
         dataset: Dataset,
         base: BaseModel,
-        asked: Callable[[], Stop | None],
+        interrupted: Callable[[], Stop | None],
         report: Report,
     ):
         self.spec = spec
         self.folder = folder
         self.dataset = dataset
         self.base = base
-        self._asked = asked
+        self._interrupted = interrupted
         self._report = report
         self._began = time.monotonic()
-        points = read_curve(folder)
-        self._before = max((float(point["seconds"]) for point in points), default=0.0)
+        self._before = seconds_spent(folder) or 0.0
         self.checkpoint = newest_whole(self.checkpoints)
         self.resumed_from_step = None if self.checkpoint is None else step_of(self.checkpoint)
         # What was done after the checkpoint is done again.
-        self.points = [point for point in points if point["step"] <= (self.resumed_from_step or 0)]
+        self.points = [point for point in read_curve(folder) if point["step"] <= (self.resumed_from_step or 0)]
         self._write_curve()
 
     @property
@@ -95,11 +100,36 @@ class Session:
 
     def stop(self) -> Stop | None:
         """Why to stop now, with a checkpoint; None: go on."""
-        return self._asked() or self._cancelled() or reached(self.spec.limits, self.seconds)
+        return self._cancelled() or self._interrupted() or reached(self.spec.limits, self.seconds)
+
+    @contextmanager
+    def counted(self, every_s: float = SECONDS_BETWEEN_COUNTS, beyond_s: float = SECONDS_BEYOND) -> Iterator[None]:
+        """Write down again and again how long all attempts have taken, and end the process that hangs: one that goes on so
+        long after its limit never looks at it, and perhaps nobody is there any more to end it."""
+        over = threading.Event()
+
+        def count() -> None:
+            while not over.wait(every_s):
+                write_spent(self.folder, self.seconds)
+                if self.seconds > self.spec.limits.seconds + beyond_s:
+                    print(f"{SAYS}it hung, and was ended long after its limit", file=sys.stderr, flush=True)
+                    os._exit(OVERDUE)
+
+        write_spent(self.folder, self.seconds)
+        counting = threading.Thread(target=count, daemon=True)
+        counting.start()
+        try:
+            yield
+        finally:
+            over.set()
+            counting.join()
+            write_spent(self.folder, self.seconds)
 
     def _cancelled(self) -> Stop | None:
         path = self.folder / CANCEL
-        return Stop("cancelled", path.read_text(encoding="utf-8").strip()) if path.exists() else None
+        if not path.exists():
+            return None
+        return Stop("cancelled", path.read_text(encoding="utf-8", errors="replace").strip() or "somebody cancelled it")
 
     def point(self, step: int, numbers: Mapping[str, float]) -> None:
         """Add a point to the curve, on disk and in the orchestrator."""

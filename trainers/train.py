@@ -2,18 +2,16 @@
 
 What a spec says is resources/training_spec.py; this program alone decides the variables of its own environment. Exit status
 0: done.json says how it ended, a limit and a cancellation among that. 2: it cannot be done as it is, and the last line says
-why. 3: another process trains this candidate.
+why. 3: another process trains this candidate. 4: it hung, long after its limit, and ended itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +21,7 @@ from dagster_pipes import PipesContext, open_dagster_pipes
 from resources.base_model import BaseModelError, base_model
 from resources.dataset_store import DatasetError, open_dataset
 from resources.failpoints import failpoint
+from resources.training_folder import BUSY, locked
 from resources.training_spec import (
     DONE,
     MODEL,
@@ -36,11 +35,8 @@ from resources.training_spec import (
     read_spec,
     write_done,
 )
-from trainers.limits import Asked, Stop, cost_usd
+from trainers.limits import Interrupted, Stop
 from trainers.session import Outcome, Report, Session, TrainingDataError
-
-LOCK = ".lock"
-BUSY = 3
 
 
 def main() -> int:
@@ -49,20 +45,20 @@ def main() -> int:
     parser.add_argument("--spec", type=Path, required=True, help="spec.json in the candidate's folder")
     path = parser.parse_args().spec
     os.umask(0o077)
-    asked = Asked(path.parent)
+    interrupted = Interrupted()
     try:
         spec = read_spec(path)
         # Before the libraries are imported, which read them then.
         os.environ.update(environment(spec))
-        with _locked(path.parent) as is_ours:
+        with locked(path.parent) as is_ours:
             if not is_ours:
                 print(f"{SAYS}another process trains {spec.candidate}", file=sys.stderr)
                 return BUSY
             if "DAGSTER_PIPES_CONTEXT" not in os.environ:
-                attempt(spec, path, asked.stop, lambda message: None)
+                attempt(spec, path, interrupted.stop, lambda message: None)
                 return 0
             with open_dagster_pipes() as pipes:
-                attempt(spec, path, asked.stop, _reporting(pipes))
+                attempt(spec, path, interrupted.stop, _reporting(pipes))
     except (TrainingSpecError, TrainingDataError, DatasetError, BaseModelError) as error:
         print(f"{SAYS}{error}", file=sys.stderr)
         return 2
@@ -75,7 +71,7 @@ def environment(spec: TrainingSpec) -> dict[str, str]:
     return {**QUIET, **threads, **spec.environment}
 
 
-def attempt(spec: TrainingSpec, path: Path, asked: Callable[[], Stop | None], report: Report) -> Done:
+def attempt(spec: TrainingSpec, path: Path, interrupted: Callable[[], Stop | None], report: Report) -> Done:
     """One attempt at a training, under its lock; leaves done.json."""
     folder, home = path.parent, home_of(path)
     done = read_done(folder)
@@ -88,9 +84,10 @@ def attempt(spec: TrainingSpec, path: Path, asked: Callable[[], Stop | None], re
     if base.fingerprint != spec.base_fingerprint:
         raise BaseModelError(f"{spec.base_model or 'the packaged embedder'} is not the model that was asked for")
     (folder / DONE).unlink(missing_ok=True)
-    session = Session(spec, folder, dataset, base, asked, report)
-    stop = session.stop()
-    outcome = Outcome(session.resumed_from_step or 0, 0, stop) if stop else _train(session)
+    session = Session(spec, folder, dataset, base, interrupted, report)
+    with session.counted():
+        stop = session.stop()
+        outcome = Outcome(session.resumed_from_step or 0, 0, stop) if stop else _train(session)
     done = Done(
         candidate=spec.candidate,
         kind=spec.kind,
@@ -99,7 +96,7 @@ def attempt(spec: TrainingSpec, path: Path, asked: Callable[[], Stop | None], re
         steps=outcome.steps,
         planned_steps=outcome.planned_steps,
         seconds=round(session.seconds, 3),
-        cost_usd=cost_usd(spec.limits, session.seconds),
+        cost_usd=spec.limits.cost_usd(session.seconds),
         device=device(spec),
         resumed_from_step=session.resumed_from_step,
         metrics=outcome.metrics,
@@ -129,21 +126,6 @@ def _train(session: Session) -> Outcome:
     # Here, for each brings libraries that the others do without.
     train: Callable[[Session], Outcome] = import_module(name).train
     return train(session)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold a candidate's folder; False: another process does. A killed one does no more."""
-    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)
 
 
 def _reporting(pipes: PipesContext) -> Report:

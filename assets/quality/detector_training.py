@@ -1,6 +1,6 @@
 """How a detector is trained on labels, and how good it is on conversations that it has not seen.
 
-Here belong the fit, its calibration, what is held out, and the rule by which it is adopted. Its form is detector.py. Every
+Here belong the fit, its calibration, what is held out, and the rule by which it is better than none. Its form is detector.py. Every
 number that is reported comes from rows whose conversation was not in the fit, calibration included.
 """
 
@@ -53,7 +53,7 @@ class Trained:
     brier_before: float
 
     @property
-    def is_adopted(self) -> bool:
+    def is_better(self) -> bool:
         """It ranks better than chance with its interval, not worse than HEURISTIC, and its probabilities are nearer."""
         return self.auc.low > 0.5 and self.auc.value >= self.auc_before and self.brier.value < self.brier_before
 

@@ -21,8 +21,14 @@ NIGHTS = 2
 LATEST_DAYS = 3
 """The older of them is at most so many days back: what was measured last month is no second night."""
 REFERENCE_DAYS = 28
+WINDOW_DAYS = 7
+"""A night's measure is of the questions of so many days: nights that are nearer to each other share questions."""
 MOST_CHANCE = 0.025
-"""One-sided, of all series of a kind together: how often a night without any change looks like a fall."""
+"""One-sided, of all questions about all series of a kind together: how often a night without any change looks like a fall, or
+one that just reaches its floor as below it."""
+USUAL_SD, USUAL_NIGHTS = 0.03, 7
+"""How far nights lie apart by more than a draw of questions explains: three points are supposed, and count as much as so many
+nights on which it was measured. Of one night it cannot be measured at all, of few badly."""
 FEWEST_PAIRS = 64
 """With fewer examples to learn from, no training begins, whatever fell."""
 _Z = NormalDist().inv_cdf(0.975)
@@ -116,9 +122,12 @@ class Decision:
 
 def decide(facts: Facts, limits: Limits) -> Decision:
     """Whether a training begins. The first reason that holds is named, and the first obstacle."""
+    floors = [one for one in facts.series if one.floor is not None]
+    asked = len(floors) + len(facts.series)
+    z = NormalDist().inv_cdf(1 - MOST_CHANCE / asked) if asked else 0.0
     evidence = [
-        *(_low(one, facts.night) for one in facts.series if one.floor is not None),
-        *(_fell(one, facts, limits) for one in facts.series),
+        *(_low(one, facts.night, z) for one in floors),
+        *(_fell(one, facts, limits, z) for one in facts.series),
         _rose(facts),
         Evidence("drift", bool(facts.drifted), "; ".join(facts.drifted) or "no drift test gives an alarm"),
         _incidents(facts, limits),
@@ -175,18 +184,24 @@ def _last_nights(series: Series, night: date) -> list[Night]:
     return newest if is_recent else []
 
 
-def _low(series: Series, night: date) -> Evidence:
+def _low(series: Series, night: date, z: float) -> Evidence:
+    """Each of two nights lies below the floor by more than a draw of questions explains."""
     floor, newest = series.floor or 0.0, _last_nights(series, night)
-    figures = {"what": series.what, "floor": floor, "nights": [_figures(one) for one in newest]}
+    figures = {"what": series.what, "floor": floor, "z": z, "nights": [_figures(one) for one in newest]}
     if not newest:
         return Evidence("recall_low", False, f"{series.what} was not measured on two nights", figures)
-    holds = all(one.high < floor for one in newest)
+    # The upper side of its interval, which is no mirror of the lower one, as wide as z asks.
+    holds = all(one.value + (one.high - one.value) * z / _Z < floor for one in newest)
     told = f"{series.what} is {newest[-1].value:.3f} ({newest[-1].low:.3f} to {newest[-1].high:.3f}), {floor:g} is asked"
     return Evidence("recall_low", holds, told, figures)
 
 
-def _fell(series: Series, facts: Facts, limits: Limits) -> Evidence:
-    """Each of two nights lies below the nights before by more than a draw of questions, and nights, explain."""
+def _fell(series: Series, facts: Facts, limits: Limits, z: float) -> Evidence:
+    """Each of two nights lies below the nights before by more than a draw of questions, and nights, explain.
+
+    What nights differ by is measured on those before, and supposed where there are few (USUAL_SD). Nights that share their
+    questions count as one for the mean of what is usual.
+    """
     newest = _last_nights(series, facts.night)
     since = facts.night - timedelta(days=REFERENCE_DAYS)
     before = [one for one in series.nights if newest and since <= one.day < newest[0].day]
@@ -194,9 +209,10 @@ def _fell(series: Series, facts: Facts, limits: Limits) -> Evidence:
     if not before:
         return Evidence("recall_fell", False, f"{series.what} has no nights before to be held against", figures)
     usual, spread = fmean(one.value for one in before), fmean(one.variance for one in before)
-    between = max(0.0, variance([one.value for one in before]) - spread) if len(before) > 1 else 0.0
-    of_usual = (spread + between) / len(before)
-    z = NormalDist().inv_cdf(1 - MOST_CHANCE / len(facts.series))
+    measured = max(0.0, variance([one.value for one in before]) - spread) if len(before) > 1 else 0.0
+    weight = len(before) - 1
+    between = (weight * measured + USUAL_NIGHTS * USUAL_SD**2) / (weight + USUAL_NIGHTS)
+    of_usual = (spread + between) / max(1.0, len(before) / WINDOW_DAYS)
     falls = [usual - one.value for one in newest]
     sure = [
         fall - z * sqrt(one.variance + between + of_usual) > 0 and fall >= limits.smallest_drop

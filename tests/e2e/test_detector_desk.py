@@ -20,6 +20,9 @@ from retention_house import RetentionHouse
 from pipelines.clock import WallClock
 from pipelines.dataset_desk import DatasetDesk
 from pipelines.detector_desk import DETECTORS, MODEL, DetectorDesk
+from pipelines.detector_labels import labelled
+from pipelines.model_desk import PROMOTED
+from resources import audit
 from resources.contracts import SEEDS
 from resources.events import append, table_rows
 from resources.registry import Registry
@@ -57,7 +60,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> RetentionHouse:
 
 
 def desk(house: RetentionHouse) -> DetectorDesk:
-    return DetectorDesk(house.store, Registry.of(house.root / "home"), WallClock(fixed_now=house.now.isoformat()))
+    clock = WallClock(fixed_now=house.now.isoformat())
+    return DetectorDesk(house.store, Registry.of(house.root / "home"), SEEDS, clock)
 
 
 def frame_row(name: str, **more: Any) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def test_labels_train_a_detector_that_scores_tomorrow(house: RetentionHouse) -> 
     assert table_rows(house.store, DETECTORS) == []
 
     append(house.store, "quality.labels", lambda _: labels)
-    rows = desk(house).labelled()
+    rows = labelled(house.store)
     assert set(rows["request_id"]) == set(names) - {undrawn, torn}
     killed = trained_until(house, "detector.registered")
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
@@ -107,6 +111,9 @@ def test_labels_train_a_detector_that_scores_tomorrow(house: RetentionHouse) -> 
     assert done.row["auc_low"] > 0.9 and done.row["n_labels"] == 208
     champion = Registry.of(house.root / "home").champion(MODEL)
     assert champion is not None and (champion.version, champion.parameters) == ("1", done.row["parameters"])
+
+    [promotion] = [entry for entry in audit.entries(house.store) if entry["action"] == PROMOTED]
+    assert promotion["actor"] == "nocturne" and "the first detector" in promotion["details"]
 
     # The same labels are the same detector: nothing is added, whenever it is asked again.
     assert desk(house).work() == done
@@ -145,3 +152,16 @@ def test_a_dataset_of_its_labels_leaves_out_who_says_the_opposite_of_others(hous
         name: "wrong" in name for name in names if name not in (names[0], names[3])
     }
     assert b"kettle" not in b"".join(path.read_bytes() for path in data.folder.iterdir())
+
+
+def test_a_detector_of_more_labels_takes_nobody_s_place_without_its_gates(house: RetentionHouse) -> None:
+    [before] = table_rows(house.store, DETECTORS)
+    names = [row["request_id"] for row in traffic(DAY, 210, seed=1)[::2]]
+    agreeing = [label_row(house, name, "wrong" in name, "k.3") for name in names[3:64]]
+    append(house.store, "quality.labels", lambda _: agreeing)
+    done = desk(house).work()
+    assert done.row is not None and done.row["n_labels"] == before["n_labels"] + 1 and done.row["auc_low"] > 0.9
+    assert not done.row["is_adopted"] and f"{before['detector']} scores, and another takes its place" in str(done)
+    assert [version.aliases for version in Registry.of(house.root / "home").versions(MODEL)] == [("champion",)]
+    assert len([entry for entry in audit.entries(house.store) if entry["action"] == PROMOTED]) == 1
+    assert desk(house).work() == done, "measured once"

@@ -34,8 +34,16 @@ from training_house import (
 from assets.quality.detector import from_json
 from resources.contracts import REPO
 from resources.embedder import Embedder
-from resources.generator_scores import GeneratorScoresError, generator_scores
-from resources.trainer import SubprocessLauncher, Trainer, TrainingError, curve_key, passed_on
+from resources.generator_scores import GeneratorScoresError, ScoringOverdueError, generator_scores
+from resources.trainer import (
+    SubprocessLauncher,
+    Trainer,
+    TrainingError,
+    TrainingPostponedError,
+    curve_key,
+    passed_on,
+)
+from resources.training_folder import seconds_spent
 from resources.training_spec import CANCEL, Done, TrainingSpec, read_curve, read_done, write_spec
 from resources.tuning_seed import LimitsSeed
 
@@ -76,7 +84,7 @@ def test_a_run_that_is_interrupted_leaves_a_checkpoint_and_the_next_goes_on(home
     with dg.DagsterInstance.ephemeral() as instance, pytest.raises(DagsterExecutionInterruptedError):
         in_dagster(trainer, retriever, instance)
     cancelled = done_of(home, retriever)
-    assert cancelled.state == "cancelled" and "SIGTERM" in cancelled.reason and not cancelled.model
+    assert cancelled.state == "interrupted" and "SIGTERM" in cancelled.reason and not cancelled.model
     assert 0 < cancelled.steps < cancelled.planned_steps
 
     with dg.DagsterInstance.ephemeral() as instance:
@@ -219,6 +227,9 @@ def test_two_at_once_are_one_training(home: Path) -> None:
     with (write_spec(home, spec).with_name(".lock")).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "another process trains" in trained(home, spec, status=3)
+        trainer = Trainer(home, SubprocessLauncher(passed_on(os.environ)))
+        with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingPostponedError, match="another process"):
+            in_dagster(trainer, spec, instance)
     trained(home, spec)
 
 
@@ -262,6 +273,41 @@ class Peeking(SubprocessLauncher):
             super().launch(context, spec, path, told)
         finally:
             looking.join()
+
+
+def deaf(folder: Path) -> Path:
+    """In the place of Python: a program that hears no SIGTERM, and starts another one; both write down who they are."""
+    path = folder / "deaf"
+    path.write_text(f"#!/bin/sh\ntrap '' TERM\nsleep 300 &\necho $$ $! > {folder}/pids\nwait\n", encoding="utf-8")
+    path.chmod(0o700)
+    return path
+
+
+def is_gone(folder: Path) -> bool:
+    """Whether neither of them runs any more."""
+    pids = (folder / "pids").read_text(encoding="utf-8").split()
+    states = [Path(f"/proc/{pid}/stat") for pid in pids]
+    return all(not path.exists() or path.read_text(encoding="utf-8").split()[2] in "ZX" for path in states)
+
+
+def test_a_training_that_hangs_is_ended_with_all_that_it_started_and_paid(home: Path, tmp_path: Path) -> None:
+    spec = spec_of(home, "detector", rows=305, limits=LimitsSeed(1e-9, Decimal(0), Decimal(0)))
+    launcher = SubprocessLauncher(passed_on(os.environ), str(deaf(tmp_path)), seconds_to_stop=0.2, seconds_beyond=1.0)
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingError, match="hung"):
+        in_dagster(Trainer(home, launcher), spec, instance)
+    wait_for(lambda: is_gone(tmp_path), "the end of its group", 30)
+    assert (seconds_spent(spec.folder(home)) or 0.0) >= 1.2
+
+
+def test_a_measurement_that_hangs_is_ended_with_all_that_it_started(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.generator_scores.sys.executable", str(deaf(tmp_path)))
+    monkeypatch.setattr("resources.generator_scores._SECONDS_TO_STOP", 0.2)
+    (tmp_path / "adapter_model.safetensors").touch()
+    with pytest.raises(ScoringOverdueError, match="were not measured within"):
+        generator_scores(tmp_path, tmp_path, None, tmp_path / "examples.parquet", {}, most_seconds=1.0)
+    wait_for(lambda: is_gone(tmp_path), "the end of its group", 30)
 
 
 @pytest.mark.parametrize(

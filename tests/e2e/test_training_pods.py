@@ -15,7 +15,7 @@ import yaml
 from kubernetes_house import Cluster, kubernetes
 from training_house import in_dagster, spec_of
 
-from resources.trainer import Trainer, TrainingError, curve_key
+from resources.trainer import Trainer, TrainingError, TrainingPostponedError, curve_key
 from resources.training_pods import MANIFEST, KubernetesLauncher, pod_of
 from resources.training_spec import Done, TrainingSpec, write_spec
 from resources.tuning_seed import KubernetesSeed, LimitsSeed
@@ -74,6 +74,24 @@ def test_a_pod_that_somebody_deletes_ends_the_run_at_once_and_not_in_a_day(
     monkeypatch.setattr(Cluster, "listed", _until_it_ended(cluster))
     with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingError, match="was deleted"):
         run(home, replace(spec, recipe={"seed": 9}), instance)
+
+
+def test_a_cluster_that_refuses_or_is_not_there_says_nothing_against_the_candidate(
+    home: Path, spec: TrainingSpec, cluster: Cluster, tmp_path: Path
+) -> None:
+    other = replace(spec, recipe={"seed": 10})
+    cluster.refuses = True
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingPostponedError, match="API says 403"):
+        run(home, other, instance)
+    cluster.refuses = False
+    gone = tmp_path / "kubeconfig"
+    config = yaml.safe_load((home.parent / "kubeconfig").read_text(encoding="utf-8"))
+    config["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:9"
+    gone.write_text(yaml.safe_dump(config), encoding="utf-8")
+    for kubeconfig, told in ((gone, "MaxRetryError"), (tmp_path / "none", "ConfigException")):
+        trainer = Trainer(home, KubernetesLauncher(SEED, kubeconfig))
+        with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingPostponedError, match=told):
+            in_dagster(trainer, other, instance)
 
 
 def _until_it_ended(cluster: Cluster) -> Any:

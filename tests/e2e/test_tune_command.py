@@ -81,6 +81,21 @@ def test_a_night_trains_outside_its_process_and_the_curve_is_seen_in_dagster(hou
         assert said == ["tuning models"] and len(instance.get_runs()) == 1, "nothing is enabled: nothing is said"
 
 
+def test_a_training_of_hours_holds_up_no_table_and_no_alert(house: DeskHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = ("land", "probe", "read_labels", "compute", "ask_for_labels", "judge", "index", "sync_prompts", "publish", "alert")
+    order: list[str] = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        night = NightRun(Settings.from_environment(), print, resources(house))
+        for step in steps:
+            monkeypatch.setattr(night, f"_{step}", lambda *_, step=step: order.append(step))
+        monkeypatch.setattr(night, "_execute", lambda job, *_: order.append(job))
+        night.run(instance)
+        assert order[-5:] == ["publish", "alert", "tuning", "publish", "alert"]
+        (house.seeds / TUNING_FILE).write_text("kinds: {}\n", encoding="utf-8")
+        night.run(instance)
+        assert order[-3:] == ["sync_prompts", "publish", "alert"], "nothing is enabled: once is enough"
+
+
 def test_the_revision_of_a_checkout_is_read_from_its_own_files(tmp_path: Path) -> None:
     assert code_revision(tmp_path) == ""
     (tmp_path / ".git").mkdir()

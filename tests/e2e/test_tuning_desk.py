@@ -16,13 +16,18 @@ from tuning_desk_house import DeskHouse, decided, train, worked
 from pipelines.approval_desk import ApprovalDesk
 from pipelines.clock import WallClock
 from pipelines.detector_desk import DETECTORS
+from pipelines.gate_desk import GateDesk, JudgementOverdueError, Verdict
 from pipelines.tuning_desk import TRIGGERS, Pass, TuningDeskError
+from pipelines.tuning_steps import TuningSteps
 from resources.events import table_rows
 from resources.model_version import CHALLENGER, CHAMPION
 from resources.registry import Registry
-from resources.trainer import TrainingError
-from resources.training_spec import Done, TrainingSpec, training_folder
+from resources.trainer import TrainingError, TrainingPostponedError
+from resources.training_folder import write_spent
+from resources.training_spec import Done, TrainingSpec, training_folder, write_spec
 from resources.tuning_seed import KindSeed
+from trainers.limits import Stop
+from trainers.train import attempt
 
 MODEL = "hallucination_detector"
 WHOLE = ["requested", "training", "trained", "passed", "registered", "promoted"]
@@ -130,6 +135,30 @@ def test_what_waits_for_a_person_goes_live_on_the_night_after_the_approval(house
     house.clock = WallClock(fixed_now="2026-11-10T04:00:00")
     replace(approvals, clock=house.clock).decide(subject, "approve", "ada", "read the card")
     assert house.work().promoted == {MODEL} and house.states(candidate) == WHOLE
+    assert house.registry.by_alias(MODEL, CHALLENGER) is None, "it waits no more"
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_newer_candidate_does_not_push_out_one_that_a_person_approved_unless_it_is_approved_later(
+    both: bool, house: DeskHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.declare(promotion="approval")
+    older = house.ask()
+    house.work()
+    approvals = ApprovalDesk(house.store, house.registry, house.seeds, house.clock)
+    house.clock = WallClock(fixed_now="2026-11-10T04:00:00")
+    replace(approvals, clock=house.clock).decide(f"tuning/{MODEL}/{older}", "approve", "ada", "read the card")
+    newer = house.ask(train=390)
+    if both:
+        with monkeypatch.context() as night:
+            night.setattr(TuningSteps, "promoted", lambda *_: None)  # It is killed before.
+            house.work()
+        house.clock = WallClock(fixed_now="2026-11-10T05:00:00")
+        replace(approvals, clock=house.clock).decide(f"tuning/{MODEL}/{newer}", "approve", "ada", "this one, rather")
+    assert house.work().promoted == {MODEL}
+    promoted, retired = (newer, older) if both else (older, newer)
+    assert (house.states(promoted)[-1], house.states(retired)[-1]) == ("promoted", "retired")
+    assert house.registry.by_alias(MODEL, CHALLENGER) is None
 
 
 def test_an_alias_that_somebody_moved_back_is_followed_and_not_undone(house: DeskHouse) -> None:
@@ -145,14 +174,55 @@ def test_an_alias_that_somebody_moved_back_is_followed_and_not_undone(house: Des
 
 
 def test_a_training_that_fails_says_why_and_may_be_asked_for_again(house: DeskHouse) -> None:
+    house.declare(limits={"hours": 2, "usd": 5, "usd_per_hour": 2}, budget_usd_a_month=20)
     candidate = house.ask()
 
     def broken(spec: TrainingSpec, seed: KindSeed) -> Done:
+        write_spent(write_spec(house.store.state, spec).parent, 1800.0)
         raise TrainingError("the machine went away")
 
     assert house.desk.work(broken).troubles == [f"candidate {candidate} (detector) failed: the machine went away"]
     assert house.states(candidate) == ["requested", "training", "failed"]
+    assert house.ledger.spent_usd("detector", house.clock.now().date()) == 1, "what failed is paid, too"
     assert house.ask() == candidate and house.work().promoted == {MODEL}
+    assert house.ledger.newest[candidate]["training_seconds"] > 1800, "of all its attempts"
+
+
+def test_what_another_process_trains_stays_in_training_and_so_does_what_was_interrupted(house: DeskHouse) -> None:
+    candidate = house.ask()
+
+    def busy(spec: TrainingSpec, seed: KindSeed) -> Done:
+        raise TrainingPostponedError("another process trains it")
+
+    told = f"candidate {candidate} (detector) stays training: another process trains it"
+    assert house.desk.work(busy).troubles == [told] and house.states(candidate) == ["requested", "training"]
+
+    def shut_down(spec: TrainingSpec, seed: KindSeed) -> Done:
+        path = write_spec(house.store.state, spec)
+        return attempt(spec, path, lambda: Stop("interrupted", "it was asked to stop by SIGTERM"), lambda message: None)
+
+    done = house.desk.work(shut_down)
+    assert done.troubles == [] and "was interrupted (it was asked to stop by SIGTERM; step 0)" in str(done)
+    assert house.states(candidate) == ["requested", "training"]
+    assert house.work().promoted == {MODEL} and house.states(candidate) == WHOLE
+
+
+def test_a_measurement_that_hangs_is_not_begun_anew_every_night(house: DeskHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate = house.ask()
+
+    def hangs(*given: Any) -> Verdict:
+        raise JudgementOverdueError("generators were not measured within 2 hours")
+
+    monkeypatch.setattr(GateDesk, "judge", hangs)
+    [trouble] = house.work().troubles
+    assert trouble.endswith("failed: generators were not measured within 2 hours")
+    assert house.states(candidate)[-1] == "failed" and house.work().steps == []
+
+
+def test_a_seed_that_cannot_be_read_is_told_of_its_kind_and_ends_no_pass(house: DeskHouse) -> None:
+    (house.seeds / "probes.yml").write_text("endpoints: 3\n", encoding="utf-8")
+    [trouble] = house.desk.decide().troubles
+    assert trouble.startswith("detector: probes.yml")
 
 
 def test_a_cancelled_candidate_is_not_trained_and_one_in_training_is_told_to_stop(house: DeskHouse) -> None:
@@ -180,7 +250,7 @@ def test_who_was_refused_goes_live_on_no_later_night(house: DeskHouse) -> None:
     house.declare(promotion="automatic")
     assert house.work().promoted == set() and house.states(candidate)[-1] == "rejected"
     [version] = house.registry.versions(MODEL)
-    assert version.status == "rejected" and version.reason == "ada refused it: it flatters"
+    assert version.status == "rejected" and version.reason == "ada refused it: it flatters" and version.aliases == ()
     assert house.work().promoted == set() and house.registry.by_alias(MODEL, CHAMPION) is None
 
 

@@ -47,11 +47,13 @@ def test_who_never_registered_anything_needs_no_mlflow(tmp_path: Path) -> None:
     assert done.stdout.split() == ["None", "False"] and list(tmp_path.iterdir()) == []
 
 
-def test_the_newest_is_champion_and_reads_as_it_was_written(registry: Registry) -> None:
+def test_who_is_registered_serves_nobody_until_an_alias_says_so_and_reads_as_it_was_written(registry: Registry) -> None:
     first = registry.register(MODEL, "a1", PARAMETERS, {"auc": 0.8}, {"scorer": "rules-1"})
-    assert registry.champion(MODEL) == first and first.parameters == PARAMETERS
+    assert registry.champion(MODEL) is None and first.parameters == PARAMETERS
     second = registry.register(MODEL, "b2", "{}", {"auc": 0.9}, {})
-    assert (first.version, second.version) == ("1", "2")
+    assert (first.version, second.version) == ("1", "2") and registry.champion(MODEL) is None
+    for version in ("1", "2"):
+        registry.set_alias(MODEL, CHAMPION, version)
     assert registry.champion(MODEL) == second and registry.former_champion(MODEL) == "1"
 
 
@@ -59,7 +61,7 @@ def test_a_model_that_is_there_gets_no_second_version(registry: Registry) -> Non
     first = registry.register(MODEL, "a1", PARAMETERS, {}, {})
     registry.register(MODEL, "b2", "{}", {}, {})
     assert registry.register(MODEL, "a1", PARAMETERS, {}, {}) == first
-    assert registry.champion(MODEL) == first
+    assert [version.version for version in registry.versions(MODEL)] == ["1", "2"]
 
 
 def test_nothing_that_is_kept_can_run(registry: Registry, tmp_path: Path) -> None:

@@ -8,23 +8,28 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from training_house import wait_for
+from training_house import FREE, wait_for
 
+from resources.base_model import BaseModel
 from resources.contracts import REPO
+from resources.dataset_store import Dataset
+from resources.training_folder import OVERDUE, seconds_spent
+from resources.training_spec import CURVE, TrainingSpec, read_curve
 from resources.tuning_seed import LimitsSeed
 from trainers.checkpoints import is_whole, newest_whole, place_model, prune, seal
-from trainers.limits import cost_usd, reached
+from trainers.limits import reached
+from trainers.session import Session
 
 ORPHAN = """
 import sys, time
 from pathlib import Path
-from trainers.limits import Asked
-asked = Asked(Path(sys.argv[1]))
+from trainers.limits import Interrupted
+asked = Interrupted()
 assert asked.stop() is None
 Path(sys.argv[1], "ready").touch()
 for _ in range(2000):
     if (stop := asked.stop()) is not None:
-        Path(sys.argv[1], "stopped").write_text(stop.reason)
+        Path(sys.argv[1], "stopped").write_text(f"{stop.state}: {stop.reason}")
         break
     time.sleep(0.01)
 """
@@ -41,7 +46,8 @@ def test_a_training_whose_starter_is_gone_stops(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", PARENT, str(tmp_path), ORPHAN], cwd=REPO, check=True, timeout=60)
     wait_for((tmp_path / "stopped").exists, "the end of the orphan", 30)
     wait_for(lambda: (tmp_path / "stopped").read_text(encoding="utf-8") != "", "its reason", 5)
-    assert "is gone" in (tmp_path / "stopped").read_text(encoding="utf-8")
+    told = (tmp_path / "stopped").read_text(encoding="utf-8")
+    assert told == "interrupted: the process that started it is gone", "nobody cancelled it: it may go on"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,51 @@ def test_the_first_limit_that_is_reached_counts(limits: LimitsSeed, seconds: flo
 
 
 def test_money_is_exact() -> None:
-    assert cost_usd(LimitsSeed(1.0, Decimal(1), Decimal("0.1")), 360.0) == Decimal("0.010000")
+    assert LimitsSeed(1.0, Decimal(1), Decimal("0.1")).cost_usd(360.0) == Decimal("0.010000")
+
+
+def session_of(folder: Path, limits: LimitsSeed = FREE) -> Session:
+    """An attempt at nothing, in a candidate's folder."""
+    spec = TrainingSpec("detector", "datasets/detector/x", "x", {"seed": 7}, limits)
+    dataset, base = Dataset(folder, {}), BaseModel(None, "")
+    return Session(spec, folder, dataset, base, lambda: None, lambda message: None)
+
+
+def test_what_is_done_again_after_a_kill_is_paid_again(tmp_path: Path) -> None:
+    (tmp_path / CURVE).write_text('{"step": 40, "seconds": 40.0}\n{"step": 90, "seconds": 90.0}\n', encoding="utf-8")
+    with session_of(tmp_path).counted():
+        pass  # It is killed before it has a point of its own; the curve lost those after the checkpoint.
+    assert read_curve(tmp_path) == []
+    again = session_of(tmp_path, LimitsSeed(1.0, Decimal("0.02"), Decimal(1)))
+    assert again.seconds >= 90.0
+    stop = again.stop()
+    assert stop is not None and stop.state == "limit" and "0.03 USD" in stop.reason
+
+
+def test_time_is_written_down_while_it_passes_and_none_is_none(tmp_path: Path) -> None:
+    assert seconds_spent(tmp_path) is None
+    session = session_of(tmp_path)
+    with session.counted(every_s=0.01):
+        first = seconds_spent(tmp_path)
+        wait_for(lambda: (seconds_spent(tmp_path) or 0.0) > (first or 0.0), "a later count", 30)
+
+
+HANGING = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, "tests"), sys.path.insert(0, "tests/unit")
+from decimal import Decimal
+from resources.tuning_seed import LimitsSeed
+from test_training_limits import session_of
+with session_of(Path(sys.argv[1]), LimitsSeed(1e-6, Decimal(0), Decimal(0))).counted(0.01, 0.0):
+    time.sleep(120)
+"""
+
+
+def test_a_training_that_hangs_where_nobody_is_left_to_end_it_ends_itself(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HANGING, str(tmp_path)]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == OVERDUE and done.stderr.strip().endswith("it hung, and was ended long after its limit")
 
 
 def make_checkpoint(folder: Path, step: int) -> Path:

@@ -57,7 +57,7 @@ def test_every_feature_is_a_column_of_the_contract() -> None:
 def test_training_finds_what_labels_hang_on_and_says_how_well() -> None:
     rows, labels, groups = world()
     made = trained(rows, labels, groups)
-    assert made.is_adopted and made.auc.low > 0.6
+    assert made.is_better and made.auc.low > 0.6
     assert made.auc.low <= made.auc.value <= made.auc.high and made.brier.value < made.brier_before
     other, truth, _ = world(4_000, seed=2)
     found = made.detector.probabilities(other)
@@ -72,7 +72,7 @@ def test_labels_that_hang_on_nothing_train_nothing_that_is_adopted() -> None:
     rows, _, groups = world()
     labels = np.random.default_rng(3).random(len(groups)) < 0.3
     made = trained(rows, labels, groups)
-    assert made.auc.low < 0.5 and not made.is_adopted
+    assert made.auc.low < 0.5 and not made.is_better
 
 
 def test_a_conversation_is_on_one_side_of_a_split() -> None:
@@ -90,7 +90,7 @@ def test_copies_within_a_conversation_do_not_make_a_detector_look_better() -> No
     coins = rng.random(60) < 0.5
     many = rows[of_row].with_columns(request_id=pl.Series([f"r{i:04}" for i in range(300)]))
     made = trained(many, coins[of_row], [f"c{i}" for i in of_row])
-    assert made.auc.value < 0.65 and not made.is_adopted
+    assert made.auc.value < 0.65 and not made.is_better
 
 
 def test_the_same_labels_in_another_order_are_the_same_detector() -> None:

@@ -69,6 +69,49 @@ def test_nights_that_always_differ_have_to_fall_further() -> None:
     assert told([Series("ndcg", [*rough, night(1, 0.3), night(0, 0.3)])]).reason == "recall_fell"
 
 
+def test_one_night_before_says_little_of_what_is_usual() -> None:
+    fell = [night(1, 0.72, half=0.01), night(0, 0.72, half=0.01)]
+    assert told([Series("ndcg", [night(2, 0.8, half=0.01), *fell])]).reason == "nothing", "8 points under a single night"
+    weeks = [night(2 + n, 0.8 + 0.002 * (-1) ** n, half=0.01) for n in range(26)]
+    assert told([Series("ndcg", [*weeks, *fell])]).reason == "recall_fell", "the same under weeks that hardly differ"
+    far = [night(1, 0.6, half=0.01), night(0, 0.6, half=0.01)]
+    assert told([Series("ndcg", [night(2, 0.8, half=0.01), *far])]).reason == "recall_fell", "no night is that much off"
+
+
+def test_one_of_many_floors_is_not_missed_by_chance() -> None:
+    low = [night(1, 0.36), night(0, 0.36)]
+    assert told([Series("one", low, floor=0.4)]).reason == "recall_low"
+    reached = [Series(str(n), [night(1, 0.5), night(0, 0.5)], floor=0.4) for n in range(9)]
+    assert told([*reached, Series("one", low, floor=0.4)]).reason == "nothing", "of ten, one is that low by chance"
+
+
+def weeks_without_change(rng: np.random.Generator, nights: int, floor: float | None) -> list[Series]:
+    """Four bases, each night's measure of 300 questions of seven days: neighbours share six of them."""
+    found = []
+    for number in range(4):
+        daily = rng.normal(0.7, 0.03 / 1.96 * 7**0.5, nights + 6)
+        values = np.convolve(daily, np.ones(7) / 7, "valid")
+        days = [night(nights - 1 - at, float(value)) for at, value in enumerate(values)]
+        found.append(Series(str(number), days, floor))
+    return found
+
+
+@pytest.mark.parametrize(("floor", "most"), [(None, 1), (0.7, 6)])
+def test_looking_every_night_makes_no_fall_of_chance(floor: float | None, most: int) -> None:
+    """Three years of four series without a change; also where each just reaches its floor all the time, of which nobody can
+    say whether it is low. A cool-down of a week follows a training."""
+    rng, fired = np.random.default_rng(11), 0
+    for _ in range(3):
+        series, looked = weeks_without_change(rng, 393, floor), 28
+        while looked < 393:
+            seen = [replace(one, nights=one.nights[looked - 28 : looked + 1]) for one in series]
+            facts = Facts(NIGHT - timedelta(days=392 - looked), seen, **ENOUGH)  # type: ignore[arg-type]
+            is_due = decide(facts, Limits()).fired
+            fired += is_due
+            looked += 7 if is_due else 1
+    assert fired <= most
+
+
 def test_quiet_months_seldom_fire_however_many_series_there_are() -> None:
     rng = np.random.default_rng(3)
     fired = 0

@@ -115,6 +115,15 @@ def test_a_month_pays_for_each_candidate_once_however_often_it_stopped(store: St
     assert limits_of(KindSeed("retriever", {}, FREE)).usd_a_training is None
 
 
+def test_an_attempt_is_paid_in_the_month_in_which_it_ended_also_one_that_failed(store: Store) -> None:
+    for now, cost in (("2026-10-31T03:00:00", "1.5"), ("2026-11-02T03:00:00", "2"), ("2026-11-20T03:00:00", "0.25")):
+        found = ledger(store, now)
+        # A month later its folder is gone: what it costs is counted from nothing again.
+        assert ask(found) and found.step(A, TRAINING) and found.step(A, FAILED, "it broke", cost_usd=Decimal(cost))
+    assert found.spent_usd("retriever", date(2026, 10, 1)) == Decimal("1.5")
+    assert found.spent_usd("retriever", date(2026, 11, 1)) == Decimal("0.75")
+
+
 def evaluated(store: Store, day: date, value: float, **more: Any) -> None:
     row = {
         "day": day, "recorded_at": datetime(2026, 11, 10, tzinfo=UTC), "index_name": "main", "release": 1, "metric": "ndcg",
