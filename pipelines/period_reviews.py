@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +143,15 @@ def package_licences() -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """How many of the packages of this environment are under each licence, as they declare it, and which."""
     by_licence: dict[str, list[str]] = {}
     for one in distributions():
-        told = one.metadata.get("License-Expression") or _classified(one.metadata.get_all("Classifier") or [])
-        told = told or (one.metadata.get("License") or "").strip().split("\n")[0][:60] or "not declared"
+        told = _of(one, "License-Expression") or _classified(one.metadata.get_all("Classifier") or [])
+        told = told or (_of(one, "License") or "").strip().split("\n")[0][:60] or "not declared"
         by_licence.setdefault(told, []).append(one.metadata["Name"])
     rows = [(name, len(set(names)), ", ".join(sorted(set(names)))) for name, names in by_licence.items()]
     return ("licence", "packages", "which"), sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+def _of(package: Distribution, field: str) -> str | None:
+    return next(iter(package.metadata.get_all(field) or []), None)
 
 
 def _classified(classifiers: list[str]) -> str:

@@ -19,6 +19,7 @@ ACTS: Final = {"done": "done", "drop": "dropped"}
 _MARKS = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;", "`": "\\`", "[": "\\[", "*": "\\*", "_": "\\_"})
 _EXACT_DIGITS = 6
 Row = Mapping[str, Any]
+NewRow = dict[str, Any]
 
 
 class ReviewError(ValueError):
@@ -155,7 +156,7 @@ def period_named(kind: str, name: str) -> Period:
     raise ReviewError(f"{name!r} names no {kind} review; write one such as {forms[kind]}")
 
 
-def raised(tasks: Iterable[Row], there: Iterable[Row], now: datetime, actor: str) -> list[Row]:
+def raised(tasks: Iterable[Row], there: Iterable[Row], now: datetime, actor: str) -> list[NewRow]:
     """Rows for the tasks that no earlier pass has written down."""
     known = {(row["review"], row["section"]) for row in there}
     return [
@@ -165,7 +166,7 @@ def raised(tasks: Iterable[Row], there: Iterable[Row], now: datetime, actor: str
     ]
 
 
-def said(there: Iterable[Row], task: str, act: str, now: datetime, actor: str, note: str) -> Row:
+def said(there: Iterable[Row], task: str, act: str, now: datetime, actor: str, note: str) -> NewRow:
     """The row of what a person says of a task, `review/section`. Raises ReviewError where there is none that is open."""
     review, _, section = task.rpartition("/")
     mine = sorted(
@@ -175,7 +176,7 @@ def said(there: Iterable[Row], task: str, act: str, now: datetime, actor: str, n
         raise ReviewError(f"there is no task {task!r}; `make review ARGS=list` has those that are open")
     if mine[-1]["act"] != RAISED:
         raise ReviewError(f"{task} was {mine[-1]['act']} by {mine[-1]['actor']} on {mine[-1]['day']}")
-    kept = {name: mine[-1][name] for name in ("review", "section", "task", "owner", "due_on", "findings")}
+    kept: NewRow = {name: mine[-1][name] for name in ("review", "section", "task", "owner", "due_on", "findings")}
     told = {"day": now.date(), "recorded_at": now, "act": act, "actor": actor, "note": note}
     return kept | told | {"change": mine[-1]["change"] + 1}
 
