@@ -1,6 +1,6 @@
 """`make tune`: decide what is trained, train it, judge, register and promote it, now (docs/tuning.md).
 
-    --check                       what a night would decide, and what is under way; nothing is written
+    --check                       what a night would decide now, and what is under way; nothing is decided
     --kind retriever              about this kind alone; with --now it is trained whatever the night would decide
     list                          every candidate, and what became of it
     cancel <candidate>            end one that is to be trained, or is in training

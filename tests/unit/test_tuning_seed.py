@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from assets.tuning.card import is_blank
 from resources.contracts import REPO, SEEDS
 from resources.tuning_seed import KINDS, TUNING_FILE, CardSeed, TuningSeed, TuningSeedError, load_tuning
 
@@ -97,3 +99,11 @@ def test_a_kind_that_does_not_exist_and_a_file_that_is_no_mapping_are_refused(tm
     (tmp_path / TUNING_FILE).write_text("- retriever\n")
     with pytest.raises(TuningSeedError, match="is a mapping"):
         load_tuning(tmp_path / TUNING_FILE)
+
+
+def test_the_seed_that_the_guide_shows_is_one(tmp_path: Path) -> None:
+    _, after = (REPO / "docs" / "tuning.md").read_text(encoding="utf-8").split("```yaml\n", 1)
+    (tmp_path / TUNING_FILE).write_text(after.split("```", 1)[0], encoding="utf-8")
+    [retriever] = load_tuning(tmp_path / TUNING_FILE).enabled
+    assert (retriever.kind, retriever.promotion, retriever.general_set) == ("retriever", "approval", None)
+    assert not [name for name, said in asdict(retriever.card).items() if is_blank(str(said))]
