@@ -280,6 +280,7 @@ MACRO_CALLS = {
         "'claude-3-20240307', 'claude-3-latest'", "cast(null as string), 'gpt-4o'",
         "'gpt-4o-2024-08-06', cast(null as string)",
     ],
+    "version_name": ["'94'", "'v94'", "'2026-10'", "''", "'94b'", "cast(null as string)"],
     "minutes_between": [
         f"cast({first} as timestamp with time zone), cast({last} as timestamp with time zone)"
         for first, last in (

@@ -92,6 +92,10 @@ create or replace macro is_release_of(released, alias) as
         false
     );
 
+-- A version of a prompt as all who name it mean it: registries count 94, manifests and applications say v94.
+create or replace macro version_name(version) as
+    case when regexp_matches(version, '^[0-9]+$') then 'v' || version else version end;
+
 -- Whole seconds from one instant to a later one, in minutes; days from one date to a later one.
 create or replace macro minutes_between(earlier, later) as cast(date_diff('second', earlier, later) as double) / 60;
 create or replace macro days_between(earlier, later) as date_diff('day', earlier, later);

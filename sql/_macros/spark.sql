@@ -92,6 +92,10 @@ create or replace temporary function is_release_of(released string, alias string
         false
     );
 
+-- A version of a prompt as all who name it mean it: registries count 94, manifests and applications say v94.
+create or replace temporary function version_name(version string) returns string return
+    case when regexp_like(version, '^[0-9]+$') then 'v' || version else version end;
+
 -- Whole seconds from one instant to a later one, in minutes; days from one date to a later one.
 create or replace temporary function minutes_between(earlier timestamp, later timestamp) returns double return
     cast(unix_timestamp(later) - unix_timestamp(earlier) as double) / 60;

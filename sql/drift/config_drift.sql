@@ -39,17 +39,21 @@ used as (
             when 'index_version' then c.index_version
             when 'tokenizer_version' then c.tokenizer_version
         end as value,
-        case when k.kind = 'answered_model' then c.answered_name when k.kind = 'model' then c.asked_name end as compared_model,
+        case k.kind
+            when 'answered_model' then c.answered_name
+            when 'model' then c.asked_name
+            when 'prompt_version' then version_name(c.prompt_version)
+        end as compared_name,
         case when k.kind = 'answered_model' then c.asked_name end as asked_name
     from counted as c
     cross join kinds as k
 ),
 
 valued as (
-    select feature, kind, value, coalesce(compared_model, value) as compared, asked_name, count(*) as n
+    select feature, kind, value, coalesce(compared_name, value) as compared, asked_name, count(*) as n
     from used
     where value is not null
-    group by feature, kind, value, coalesce(compared_model, value), asked_name
+    group by feature, kind, value, coalesce(compared_name, value), asked_name
 ),
 
 totals as (
@@ -70,7 +74,11 @@ declared as (
         feature,
         kind,
         value,
-        case when kind = 'model' then substr(value, instr(value, '/') + 1) else value end as compared
+        case kind
+            when 'model' then substr(value, instr(value, '/') + 1)
+            when 'prompt_version' then version_name(value)
+            else value
+        end as compared
     from service.declared_versions
 ),
 
@@ -97,7 +105,7 @@ deployed as (
         place = 1 and not is_cancelled and model is not null
         and starts_at < cast(cast($day as date) + interval '1' day as timestamp with time zone)
     union all
-    select feature, 'prompt_version' as kind, prompt_version as compared
+    select feature, 'prompt_version' as kind, version_name(prompt_version) as compared
     from stated
     where
         place = 1 and not is_cancelled and prompt_version is not null
@@ -210,7 +218,7 @@ seen_this_week as (
     from drift.config_drift
     where kind = 'answered_model' and n > 0 and day >= cast($day as date) - interval '6' day
     union
-    select feature, kind, value as compared
+    select feature, kind, case when kind = 'prompt_version' then version_name(value) else value end as compared
     from drift.config_drift
     where kind not in ('model', 'answered_model') and n > 0 and day >= cast($day as date) - interval '6' day
 ),

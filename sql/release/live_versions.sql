@@ -4,7 +4,7 @@ with named as (
         feature,
         coalesce(environment, '') as environment,
         'prompt_version' as kind,
-        prompt_version as value,
+        version_name(prompt_version) as value,
         bucket_start,
         requests
     from service.sli_5min
@@ -85,7 +85,7 @@ released as (
     select
         feature,
         environment,
-        prompt_version,
+        version_name(prompt_version) as prompt_version,
         coalesce(asked_as, model) as model,
         cast(live_from as timestamp) as since,
         row_number() over (partition by prompt, environment order by number desc) as place
@@ -109,7 +109,7 @@ scopes as (
 deployed as (
     select
         p.feature,
-        p.prompt_version as value,
+        version_name(p.prompt_version) as value,
         p.starts_at as since,
         row_number() over (partition by p.feature order by p.starts_at desc, p.deployment_id nulls last) as place
     from release.deployments_now as p
@@ -123,7 +123,7 @@ pointed as (
     select
         r.prompt,
         r.alias,
-        coalesce(r.prompt_version, 'number ' || cast(r.registry_version as string) || ' in the registry') as value,
+        coalesce(version_name(r.prompt_version), 'number ' || cast(r.registry_version as string) || ' in the registry') as value,
         r.registry_version,
         cast(r.recorded_at as timestamp) as since,
         row_number() over (partition by r.prompt, r.alias order by r.change desc) as place
@@ -137,7 +137,13 @@ prompts as (
 ),
 
 declared as (
-    select d.feature, s.environment, d.kind, 'seed' as source, substr(d.value, instr(d.value, '/') + 1) as value, null as since
+    select
+        d.feature,
+        s.environment,
+        d.kind,
+        'seed' as source,
+        case when d.kind = 'prompt_version' then version_name(d.value) else substr(d.value, instr(d.value, '/') + 1) end as value,
+        null as since
     from service.declared_versions as d
     inner join scopes as s
         on s.feature = d.feature and s.is_counted
@@ -242,7 +248,7 @@ both_sides as (
 ),
 
 manifests as (
-    select distinct feature, prompt_version
+    select distinct feature, version_name(prompt_version) as prompt_version
     from release.prompts
 )
 

@@ -5,7 +5,7 @@ with releases as (
         feature,
         environment,
         prompt,
-        prompt_version,
+        version_name(prompt_version) as prompt_version,
         cast(live_from as timestamp) as live_from,
         number
     from release.manifests
@@ -70,7 +70,7 @@ select
         case
             when a.prompt_version is null then 'unnamed'
             when f.release_id is null then 'before_any'
-            when f.prompt_version = a.prompt_version then 'in_force'
+            when f.prompt_version = version_name(a.prompt_version) then 'in_force'
             when v.release_id is not null then 'earlier'
             else 'not_released'
         end as string
@@ -83,5 +83,5 @@ left join in_force as f
 left join of_version as v
     on
         v.feature = a.feature and v.environment = a.environment and v.prompt = a.prompt
-        and v.prompt_version = a.prompt_version
+        and v.prompt_version = version_name(a.prompt_version)
         and v.live_from <= a.ts and (v.live_until is null or a.ts < v.live_until)
