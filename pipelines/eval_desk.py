@@ -156,6 +156,13 @@ class EvalDesk(AskingDesk):
             self._keep(run, identity, there, len(open_), self._spending(), judge, until, lambda _: None)
         return self._whole(run)
 
+    def stored(self, run_id: str, suites: Suite) -> Run:
+        """A run as it was, to compare with. Raises EvalError where there is none of these cases."""
+        run = self._whole(Run(run_id))
+        if not run.rows or run.rows[0]["suite_digest"] != _digest(suites):
+            raise EvalError(f"run {run_id} was of other cases; compare with --live <version>, or go back to its suites")
+        return run
+
     def _begin(self, identity: Identity, suites: Suite, repeats: int, is_fresh: bool) -> tuple[Run, list[Place]]:
         """The run that goes on, or is whole, or begins; and what it lacks."""
         judge = self._judge_seed()

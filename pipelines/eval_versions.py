@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from assets.quality.eval_case import EvalCase
 from assets.release.eval_prompt import messages, tools
 from assets.release.manifest import PromptManifest, parse_manifest
+from assets.release.releases import INDEX_PARTS, live_index
 from resources.prompt_seed import read_prompt_files
 from resources.release_seed import JSON_SCHEMA, RELEASE_FILE, EvalEndpoint, ReleaseSeed
 
@@ -26,11 +27,13 @@ class VersionError(ValueError):
 
 @dataclass(frozen=True)
 class Version:
-    """What is asked. Without a manifest the endpoint's own model answers the case as it stands."""
+    """What is asked. Without a manifest the endpoint's own model answers the case as it stands. `index`: how the index that
+    it looks things up in was made; where an endpoint searches by itself, its answers follow from that, too."""
 
     name: str
     endpoint: EvalEndpoint
     manifest: PromptManifest | None = None
+    index: Mapping[str, Any] | None = None
 
     @property
     def provider(self) -> str | None:
@@ -55,7 +58,8 @@ class Version:
     @cached_property
     def digest(self) -> str:
         """Names all that its answers follow from, 64 hex digits."""
-        told = json.dumps([self.endpoint.base_url, self._settings, self.manifest.content if self.manifest else None])
+        content = self.manifest.content if self.manifest else None
+        told = json.dumps([*self._where, self._settings, content])
         return hashlib.sha256(told.encode()).hexdigest()
 
     @property
@@ -75,7 +79,11 @@ class Version:
 
     def key(self, body: Mapping[str, Any]) -> str:
         """Names a request to this endpoint."""
-        return hashlib.sha256(json.dumps([self.endpoint.base_url, body], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([*self._where, body], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def _where(self) -> list[Any]:
+        return [self.endpoint.base_url, *([dict(self.index)] if self.index else [])]
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -93,8 +101,10 @@ def read_manifests(seeds: Path) -> dict[str, PromptManifest]:
     return {found.name: found for found in (parse_manifest(raw, file) for file, raw in files.items())}
 
 
-def version_of(name: str, seed: ReleaseSeed, manifests: Mapping[str, PromptManifest]) -> Version:
-    """The version that a name stands for. Raises VersionError."""
+def version_of(
+    name: str, seed: ReleaseSeed, manifests: Mapping[str, PromptManifest], indexes: Iterable[Mapping[str, Any]] = ()
+) -> Version:
+    """The version that a name stands for. `indexes`: rows of retrieval.index_releases. Raises VersionError."""
     prompt, _, endpoint = name.partition("/") if "@" in name else ("", "", name)
     if not endpoint and len(seed.endpoints) == 1:
         [endpoint] = seed.endpoints
@@ -108,4 +118,7 @@ def version_of(name: str, seed: ReleaseSeed, manifests: Mapping[str, PromptManif
             f"{asked}; there are: {there}. Write {prompt or 'support@v13'}/<endpoint>, or an endpoint alone.{prompts}"
         )
     # A release is looked up by the prompt's version, wherever it was asked.
-    return Version(prompt or name, seed.endpoints[endpoint], manifests.get(prompt))
+    manifest = manifests.get(prompt)
+    index = live_index(manifest, indexes) if manifest else None
+    made = {part: index[part] for part in INDEX_PARTS} if index else None
+    return Version(prompt or name, seed.endpoints[endpoint], manifest, made)

@@ -24,6 +24,8 @@ from assets.release.releases import (
     alias_of,
     check_approved,
     check_gate,
+    content_digest,
+    live_index,
     live_releases,
     release_row,
     rollback_version,
@@ -83,15 +85,15 @@ class ReleaseDesk:
             if faults := prompts.faults_of(m):
                 raise ReleaseError(f"{m.name} cannot be released: {faults[0].message}")
             alias_of(environment, ())
-            before = live_releases(table_rows(self.store, MANIFESTS)).get((m.prompt, environment))
-            if before is not None and before["prompt_digest"] == m.digest:
+            before, index = live_releases(table_rows(self.store, MANIFESTS)).get((m.prompt, environment)), self._index(m)
+            if before is not None and before["content_digest"] == content_digest(m, index):
                 raise ReleaseError(f"{m.name} is live in {environment} already, by {before['release_id']}")
             approved = check_approved(m, table_rows(self.store, APPROVALS))
-            verdict = check_gate(m, table_rows(self.store, GATES), without_gate)
+            verdict = check_gate(m, index, table_rows(self.store, GATES), without_gate)
             one = self.prompts.registry.register(entry_of(m))
             why = f"{reason}; without the gate: {without_gate}" if verdict is None else reason
             said = Said(PROMOTE, self.clock.now(), actor, why)
-            row = self._decide(m, environment, said, Evidence(one.number, self._index(m), verdict, approved))
+            row = self._decide(m, environment, said, Evidence(one.number, index, verdict, approved))
             return self._carry_out(Released(row), prompts, window)
 
     def rollback(self, prompt: str, environment: str, actor: str, reason: str, to: str | None = None) -> Released:
@@ -186,11 +188,7 @@ class ReleaseDesk:
 
     def _index(self, m: PromptManifest) -> Row | None:
         """The release of its index that is live."""
-        if m.retrieval is None:
-            return None
-        rows = [row for row in table_rows(self.store, INDEXES) if row["index_name"] == m.retrieval.index]
-        live = [row for row in rows if row["state"] == "live"]
-        return max(live, key=lambda row: (row["recorded_at"], row["release"]), default=None)
+        return live_index(m, table_rows(self.store, INDEXES))
 
     def _now(self) -> datetime:
         return self.clock.now()

@@ -16,7 +16,7 @@ from assets.release.eval_coverage import coverage
 from assets.release.gate_report import CaseOutcome, Report
 from assets.release.manifest import PromptManifest
 from assets.release.release_gate import Approval, Finding, Rules, findings
-from assets.release.releases import approvers, live_releases
+from assets.release.releases import approvers, changes, content_digest, live_index, live_releases
 from assets.service.assets import read_service_seeds
 from pipelines.eval_desk import EvalDesk, EvalError, Run, Suite
 from pipelines.eval_given import given_in_file, given_in_logs
@@ -26,6 +26,7 @@ from resources.events import append, table_rows
 from resources.release_seed import ReleaseSeed, RunSettings
 
 GATES, APPROVALS, MANIFESTS, STATUS = "release.gates", "governance.approvals", "release.manifests", "service.slo_status"
+INDEXES = "retrieval.index_releases"
 FROM_FILE, FROM_LOGS = "file:", "logged:"
 HIGH_RISK = "high"
 Say = Callable[[str], Any]
@@ -86,11 +87,16 @@ class ReleaseGateDesk:
         suites = self.evals.suites(_suites(asked, seed, manifest))
         live = None if asked.has_no_live else asked.live or self._live(asked, manifest)
         for name in (asked.candidate, live):
-            if name is not None and not name.startswith((FROM_FILE, FROM_LOGS)):
+            if name is not None and not name.startswith((FROM_FILE, FROM_LOGS)) and name not in self._releases():
                 version_of(name, seed, manifests)
         rules = Rules(**seed.rules_of(feature))
         runs = replace(seed.runs, repeats=asked.repeats or seed.runs.repeats)
         told = [f"{name}: {told}" for name, cases in suites.items() for told in coverage(cases, rules).warnings]
+        if retrieval := {"index", "embedder"} & set(self._release(manifest)[1] or ()):
+            told.append(
+                f"what changes is {' and '.join(sorted(retrieval))}: cases bring their documents, so an endpoint that does "
+                "not search by itself shows nothing of that; what the index finds is judged by its own gates"
+            )
         return Plan(asked.candidate, live, suites, runs, rules, feature, tuple(told))
 
     def judge(self, asked: Asked, actor: str, say: Say = lambda _: None) -> Report:
@@ -105,20 +111,24 @@ class ReleaseGateDesk:
         subject, digest = self._identity(plan.candidate, candidate, seed, manifests)
         manifest = manifests.get(plan.candidate.partition("/")[0])
         approval = self._approval(plan.feature, manifest, subject, digest)
+        whole, changed = self._release(manifest)
         found = findings(results(candidate.rows), results(live.rows) if live else None, plan.rules, approval)
-        told = [candidate.run_id, live.run_id if live else None, asdict(plan.rules), asdict(approval), digest]
+        told = [candidate.run_id, live.run_id if live else None, asdict(plan.rules), asdict(approval), digest, whole]
         gate_id = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:16]
         shared = {
             "gate_id": gate_id, "candidate": candidate.rows[0]["version"], "candidate_digest": digest,
-            "live": live.rows[0]["version"] if live else None, "suite": ",".join(plan.suites),
+            "release_digest": whole, "changes": changed and ",".join(changed),
+            "live": self._shown(plan.live, live), "suite": ",".join(plan.suites),
             "suite_digest": candidate.rows[0]["suite_digest"], "candidate_run": candidate.run_id,
             "live_run": live.run_id if live else None, "actor": actor,
         }  # fmt: skip
         self._append(shared, found)
-        facts = {"candidate's run": str(candidate), **({"live version's run": str(live)} if live else {})}
+        facts = {"changes": ", ".join(changed) or "nothing beside what is live"} if changed is not None else {}
+        facts |= {"candidate's run": str(candidate), **({"live version's run": str(live)} if live else {})}
         return Report(
-            gate_id, shared["candidate"], shared["live"], list(plan.suites), found, _cases(candidate), plan.warnings, facts
-        )
+            gate_id, str(shared["candidate"]), shared["live"], list(plan.suites), found, _cases(candidate), plan.warnings,
+            facts,
+        )  # fmt: skip
 
     def _append(self, shared: Mapping[str, Any], found: Iterable[Finding]) -> None:
         now = self.clock.now()
@@ -136,7 +146,10 @@ class ReleaseGateDesk:
             version, last = name.removeprefix(FROM_LOGS), self.clock.last_due_day()
             identity, given = given_in_logs(self.store, version, plan.suites, plan.runs.repeats, last)
         else:
-            return self.evals.ask(version_of(name, seed, manifests), plan.suites, plan.runs, is_fresh, say)
+            if name in (releases := self._releases()):
+                return self.evals.stored(str(releases[name]["eval_run"]), plan.suites)
+            version = version_of(name, seed, manifests, table_rows(self.store, INDEXES))
+            return self.evals.ask(version, plan.suites, plan.runs, is_fresh, say)
         return self.evals.read(identity, plan.suites, given, plan.runs.repeats)
 
     def _identity(
@@ -148,15 +161,38 @@ class ReleaseGateDesk:
         return version_of(name, seed, manifests).approved_as
 
     def _live(self, asked: Asked, manifest: PromptManifest | None) -> str | None:
-        """The version to compare with: the one that is released, else the one that would be gone back to; at the candidate's
-        endpoint."""
+        """What to compare with: the version that is released, else the one that would be gone back to, at the candidate's
+        endpoint. Of a version that is released already, and whose model or index is another one now, the release itself, by
+        the answers that it was judged by."""
         if manifest is None:
             raise EvalError(f"say what {asked.candidate} is compared with: --live <version>, or --no-live where nothing is")
         releases = live_releases(table_rows(self.store, MANIFESTS))
-        live = [row["prompt_version"] for (prompt, _), row in sorted(releases.items()) if prompt == manifest.prompt]
+        of_it = [row for (prompt, _), row in sorted(releases.items()) if prompt == manifest.prompt]
+        whole, _ = self._release(manifest)
+        for row in of_it:
+            is_other = row["prompt_version"] == manifest.version and row["content_digest"] not in (None, whole)
+            if is_other and row["eval_run"] is not None:
+                return str(row["release_id"])
+        live = [row["prompt_version"] for row in of_it]
         version = next((one for one in live if one != manifest.version), manifest.rollback_to)
         endpoint = asked.candidate.partition("/")[2]
         return f"{manifest.prompt}@{version}" + (f"/{endpoint}" if endpoint else "") if version else None
+
+    def _releases(self) -> dict[str, Mapping[str, Any]]:
+        """All releases by name."""
+        return {row["release_id"]: row for row in table_rows(self.store, MANIFESTS)}
+
+    def _release(self, manifest: PromptManifest | None) -> tuple[str | None, list[str] | None]:
+        """What a release of it would be, as a digest, and what that changes beside the release that is live."""
+        if manifest is None:
+            return None, None
+        index = live_index(manifest, table_rows(self.store, INDEXES))
+        rows = live_releases(self._releases().values())
+        live = next((row for (prompt, _), row in sorted(rows.items()) if prompt == manifest.prompt), None)
+        return content_digest(manifest, index), changes(manifest, index, live)
+
+    def _shown(self, name: str | None, live: Run | None) -> str | None:
+        return None if live is None else name if name in self._releases() else live.rows[0]["version"]
 
     def _approval(self, feature: str | None, manifest: PromptManifest | None, subject: str, digest: str) -> Approval:
         """Who has to approve, and how many did: by the manifest, the risk class of the feature, and its error budgets."""

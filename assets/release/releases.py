@@ -19,6 +19,8 @@ from assets.release.manifest import PromptManifest, canonical
 PROMOTE, ROLLBACK = "promote", "rollback"
 LIVE, CANDIDATE = "live", "candidate"
 """Aliases of the prompt registry: what a feature's users get, and what is tried."""
+INDEX_PARTS = ("embedder", "chunker")
+"""How an index was made, whatever documents it has."""
 Row = Mapping[str, Any]
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
@@ -75,6 +77,38 @@ def approvers(rows: Iterable[Row], subject: str, digest: str) -> list[str]:
     return sorted(actor for actor, row in said.items() if row is not None and row["decision"] == APPROVE)
 
 
+def live_index(m: PromptManifest, rows: Iterable[Row]) -> Row | None:
+    """The row of retrieval.index_releases that says which release of a prompt's index is live; None: it has none."""
+    wanted = m.retrieval.index if m.retrieval else None
+    live = [row for row in rows if row["index_name"] == wanted and row["state"] == "live"]
+    return max(live, key=lambda row: (row["recorded_at"], row["release"]), default=None)
+
+
+def content_digest(m: PromptManifest, index: Row | None) -> str:
+    """SHA-256 of all that a release's behaviour follows from: the manifest with its safety policy and retrieval, the model
+    as it is asked for, and how the index was made. Which documents it has changes nightly, under gates of its own."""
+    made = {name: index[name] for name in INDEX_PARTS} if index else None
+    return sha256(canonical([m.digest, m.model.asked_as, made]).encode()).hexdigest()
+
+
+def changes(m: PromptManifest, index: Row | None, live: Row | None) -> list[str]:
+    """What a candidate changes beside the release that is live (a row of release.manifests); none is live: everything."""
+    now = {
+        "prompt version": m.version,
+        "model": m.model.asked_as or m.model.name,
+        "index": m.retrieval.index if m.retrieval else None,
+        "embedder": index["embedder"] if index else None,
+        "safety policy": m.system_policy,
+    }
+    if live is None:
+        return [name for name, value in now.items() if value is not None]
+    was = (
+        live["prompt_version"], live["asked_as"] or live["model"], live["index_name"], live["embedder"],
+        live["safety_policy_version"],
+    )  # fmt: skip
+    return [name for (name, value), before in zip(now.items(), was, strict=True) if value != before]
+
+
 def check_approved(m: PromptManifest, rows: Iterable[Row]) -> list[str]:
     """Who approved a version, as many as it needs and of those who may. Raises ReleaseError. Who makes the release counts
     as an approver like anybody else: how many are needed says whether four eyes are."""
@@ -89,24 +123,36 @@ def check_approved(m: PromptManifest, rows: Iterable[Row]) -> list[str]:
     return found
 
 
-def verdict_on(m: PromptManifest, rows: Iterable[Row]) -> Row | None:
-    """The newest verdict of the release gate on exactly this content; None: it was never judged."""
+def verdict_on(m: PromptManifest, rows: Iterable[Row], content: str | None = None) -> Row | None:
+    """The newest verdict of the release gate on exactly this prompt version, and on a release of exactly this content where
+    one is given; None: it was never judged."""
     asked = ("verdict", m.name, m.digest)
-    verdicts = [row for row in rows if (row["gate"], row["candidate"], row["candidate_digest"]) == asked]
+    verdicts = [
+        row
+        for row in rows
+        if (row["gate"], row["candidate"], row["candidate_digest"]) == asked and content in (None, row["release_digest"])
+    ]
     return max(verdicts, key=lambda row: (row["decided_at"], row["gate_id"]), default=None)
 
 
-def check_gate(m: PromptManifest, rows: Iterable[Row], without: str | None) -> Row | None:
-    """The verdict by which a version may go live; None where it goes without one, for the reason `without`.
+def check_gate(m: PromptManifest, index: Row | None, rows: Iterable[Row], without: str | None) -> Row | None:
+    """The verdict by which a version may go live with the index as it is; None where it goes without one, for the reason
+    `without`.
 
     Raises ReleaseError where no verdict lets it pass and no reason is given.
     """
-    verdict = verdict_on(m, rows)
+    rows = list(rows)
+    verdict = verdict_on(m, rows, content_digest(m, index))
     if verdict is not None and verdict["outcome"] == "passed":
         return verdict
     if without:
         return None
-    told = "was never put before the gate" if verdict is None else f"did not pass the gate ({verdict['outcome']})"
+    if verdict is not None:
+        told = f"did not pass the gate ({verdict['outcome']})"
+    elif verdict_on(m, rows) is not None:
+        told = "was judged with another model or another embedder of its index than it would run with"
+    else:
+        told = "was never put before the gate"
     raise ReleaseError(f"{m.name} {told}; run make gate, or say why it goes live all the same: --without-gate 'because ...'")
 
 
@@ -147,6 +193,7 @@ def release_row(m: PromptManifest, environment: str, there: Iterable[Row], said:
         "prompt": m.prompt,
         "prompt_version": m.version,
         "prompt_digest": m.digest,
+        "content_digest": content_digest(m, evidence.index),
         "registry_version": evidence.registry_version,
         "provider": m.model.provider,
         "model": m.model.name,
@@ -180,6 +227,7 @@ def release_manifest(m: PromptManifest, row: Row) -> dict[str, Any]:
         "model": m.content["model"] | {"asked_as": m.model.asked_as},
         "retrieval": None if m.retrieval is None else vars(m.retrieval) | {"release": row["index_release"]},
         "embedder": row["embedder"],
+        "content": row["content_digest"],
         "safety_policy": m.system_policy,
         "tools": dict(m.tools),
         "evaluation": {"suite": m.evaluation_set, "run": row["eval_run"], "gate": row["gate_id"]},

@@ -19,14 +19,18 @@ from assets.release.releases import (
     Said,
     alias_of,
     approvers,
+    changes,
     check_approved,
     check_gate,
+    content_digest,
+    live_index,
     live_releases,
     release_row,
     rollback_version,
 )
 
 M = parse_manifest(manifest(), "13.yml")
+M_MODEL = manifest()["model"]
 NOW = datetime(2026, 11, 10, 9, tzinfo=UTC)
 
 
@@ -37,6 +41,7 @@ def decision(actor: str, second: int, said: str = "approve", digest: str = M.dig
 
 def verdict(outcome: str, minute: int, digest: str = M.digest) -> dict[str, Any]:
     said = {"gate": "verdict", "candidate": M.name, "candidate_digest": digest, "outcome": outcome}
+    said |= {"release_digest": content_digest(M, None)}
     return said | {"gate_id": f"g{minute}", "decided_at": NOW.replace(minute=minute)}
 
 
@@ -74,12 +79,49 @@ def test_only_who_may_approve_counts_and_one_person_counts_once() -> None:
 
 def test_the_newest_verdict_of_the_gate_counts() -> None:
     passed = verdict("passed", 1)
-    assert check_gate(M, [passed], None) == passed
+    assert check_gate(M, None, [passed], None) == passed
     with pytest.raises(ReleaseError, match=r"did not pass the gate \(blocked\)"):
-        check_gate(M, [passed, verdict("blocked", 2)], None)
-    assert check_gate(M, [passed, verdict("blocked", 2)], "an incident") is None
+        check_gate(M, None, [passed, verdict("blocked", 2)], None)
+    assert check_gate(M, None, [passed, verdict("blocked", 2)], "an incident") is None
     with pytest.raises(ReleaseError, match="never put before the gate"):
-        check_gate(M, [verdict("passed", 1, digest="0" * 64)], None)
+        check_gate(M, None, [verdict("passed", 1, digest="0" * 64)], None)
+
+
+def index(release: int, embedder: str, chunker: str = "sentences", state: str = "live") -> dict[str, Any]:
+    at = NOW.replace(minute=release)
+    named = {"index_name": "handbook", "release": release, "embedder": embedder, "chunker": chunker}
+    return named | {"state": state, "recorded_at": at}
+
+
+SEARCHES = parse_manifest(manifest(retrieval={"index": "handbook", "k": 5}, system_policy="1"), "13.yml")
+
+
+def test_a_verdict_is_of_the_whole_release_and_not_of_its_documents() -> None:
+    judged_with = index(3, "a")
+    passed = verdict("passed", 1, SEARCHES.digest) | {"release_digest": content_digest(SEARCHES, judged_with)}
+    assert check_gate(SEARCHES, index(4, "a"), [passed], None) == passed, "new documents are the index's own affair"
+    for other in (index(4, "b"), index(4, "a", "pages"), None):
+        with pytest.raises(ReleaseError, match="another model or another embedder of its index"):
+            check_gate(SEARCHES, other, [passed], None)
+    asked_as = parse_manifest(
+        manifest(retrieval={"index": "handbook", "k": 5}, system_policy="1", model=dict(M_MODEL, asked_as="mini")), "13.yml"
+    )
+    assert asked_as.digest == SEARCHES.digest
+    with pytest.raises(ReleaseError, match="another model"):
+        check_gate(asked_as, judged_with, [passed], None)
+
+
+def test_the_index_that_counts_is_the_one_that_went_live_last() -> None:
+    rows = [index(3, "a"), index(5, "c", state="rejected"), index(4, "b"), index(9, "x") | {"index_name": "other"}]
+    assert live_index(SEARCHES, rows) == rows[2] and live_index(M, rows) is None
+
+
+def test_what_a_candidate_changes_is_named() -> None:
+    [live] = [release_row(SEARCHES, "prod", [], Said(PROMOTE, NOW, "ada", "so"), Evidence(index=index(3, "a")))]
+    assert changes(SEARCHES, index(4, "a"), live) == [] and changes(SEARCHES, index(4, "b"), live) == ["embedder"]
+    safer = parse_manifest(manifest(version="v14", system_policy="2"), "14.yml")
+    assert changes(safer, None, live) == ["prompt version", "index", "embedder", "safety policy"]
+    assert changes(M, None, None) == ["prompt version", "model"]
 
 
 def test_each_release_replaces_the_one_before_in_its_environment_alone() -> None:
