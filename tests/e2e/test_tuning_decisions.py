@@ -13,7 +13,6 @@ from tuning_desk_house import DeskHouse
 from pipelines.clock import WallClock
 from pipelines.tuning_desk import TRIGGERS
 from resources.events import table_rows
-from resources.tuning_seed import TuningSeedError
 
 
 @pytest.fixture
@@ -33,13 +32,6 @@ def test_a_night_without_a_dataset_says_why_in_its_row(house: DeskHouse) -> None
     assert pairs["why"].startswith("no dataset was made: nothing in the logs, feedback or labels")
     assert (row["fired"], row["dataset_version"], row["new_pairs"]) == (False, None, None)
     assert not list((house.store.state / "datasets").glob("*/*"))
-
-
-def test_a_set_that_is_not_there_is_told_before_anything_is_trained(house: DeskHouse) -> None:
-    house.declare(general_set="/nowhere/general")
-    with pytest.raises(TuningSeedError, match="general_set of detector, /nowhere/general, is not there; make it"):
-        house.desk.decide()
-    assert table_rows(house.store, TRIGGERS) == []
 
 
 def test_the_same_candidate_does_not_fire_night_after_night(house: DeskHouse) -> None:
