@@ -35,8 +35,8 @@ class KubernetesLauncher:
 
     def launch(self, context: Context, spec: TrainingSpec, path: Path, told: Told) -> None:
         """See resources/trainer.py: Launcher. The pod is deleted when it has ended, and when the run is interrupted: it
-        then has the manifest's terminationGracePeriodSeconds for its checkpoint. A cluster that does not answer, or lets no
-        pod be made, is no fault of the training's: TrainingPostponedError."""
+        then has the manifest's terminationGracePeriodSeconds for its checkpoint. A cluster that does not answer, lets no
+        pod be made, or takes it away is no fault of the training's: TrainingPostponedError."""
         try:
             from dagster_k8s import PipesK8sClient
             from dagster_k8s.client import DagsterK8sError
@@ -56,7 +56,7 @@ class KubernetesLauncher:
                     # Dagster's client waits a day for a pod that was deleted while it read its log.
                     named = client.core_api.list_namespaced_pod(namespace, field_selector=f"metadata.name={pod_name}")
                     if not named.items:
-                        raise TrainingError(f"the pod {pod_name} was deleted; ask for the training again, and it goes on")
+                        raise TrainingPostponedError(f"the pod {pod_name} was deleted; the next pass goes on with it")
                     yield
 
         pods = Pods(
@@ -78,9 +78,9 @@ class KubernetesLauncher:
             raise TrainingError(f"the training of {spec.candidate} failed in its pod: {why}") from error
         except (OpenApiException, ConfigException, HTTPError) as error:
             # Its headers and body are not shown.
-            told = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
+            answer = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
             raise TrainingPostponedError(
-                f"{spec.candidate} cannot be trained in {self.seed.namespace} now: the cluster's API says {told}"
+                f"{spec.candidate} cannot be trained in {self.seed.namespace} now: the cluster's API says {answer}"
             ) from error
 
 

@@ -72,7 +72,7 @@ def test_a_pod_that_somebody_deletes_ends_the_run_at_once_and_not_in_a_day(
 ) -> None:
     # It is gone from the API when its log ends, as one that was evicted is.
     monkeypatch.setattr(Cluster, "listed", _until_it_ended(cluster))
-    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingError, match="was deleted"):
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(TrainingPostponedError, match="was deleted"):
         run(home, replace(spec, recipe={"seed": 9}), instance)
 
 
