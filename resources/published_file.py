@@ -7,7 +7,7 @@ are not shown at all. Paths are absolute: a moved warehouse is published anew.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +24,7 @@ from resources.manifest import Choice
 from resources.store import Store
 from resources.stored_rows import stored_table_at
 from resources.table_store import arrow_schema
-from resources.warehouse import Connection, create_database, empty_rows, literal, load_macros
+from resources.warehouse import MACROS, Connection, create_database, empty_rows, literal
 
 
 def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) -> None:
@@ -32,28 +32,17 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
     aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
     aside.unlink(missing_ok=True)
     target.unlink(missing_ok=True)
+    _write_blank(aside, _definitions(store.contracts))
     con = create_database(aside)
     try:
-        # One transaction: else each view and each comment on a column is written to disk, with all the paths of its view.
         con.execute("begin transaction")
-        load_macros(con)
-        for question in dict.fromkeys(c.question for c in store.contracts.values()):
-            con.execute(f"create schema if not exists {question}")
         stored = [c for c in store.contracts.values() if c.kind != "view" and not _is_held(c)]
         for contract in store.contracts.values():
             if _is_held(contract):
                 _hold(con, contract, _held_rows(con, store, contract, manifest, choice))
         for contract in stored:
-            # Over no rows at first: a view on it would be bound with every path of its files, and views on that again.
-            _create_view(con, contract, empty_rows(contract))
-        for contract in store.contracts.values():
-            if contract.kind == "view":
-                con.execute(f"create view {contract.name} as {contract.sql_path.read_text(encoding='utf-8')}")
-        for contract in stored:
-            _create_view(con, contract, _stored(store, contract, manifest["tables"][contract.name]))
+            con.execute(_rows_macro(contract, _stored(store, contract, manifest["tables"][contract.name])))
         failpoint("publish.file_half_written")
-        for contract in store.contracts.values():
-            _describe(con, contract)
         con.execute("commit")
         # Closing writes the file as well, and says nothing where the disk is full: the file would be empty.
         con.execute("checkpoint")
@@ -63,6 +52,49 @@ def build(store: Store, manifest: dict[str, Any], choice: Choice, target: Path) 
     sync_path(aside)
     os.replace(aside, target)
     sync_path(target.parent)
+
+
+_blanks: dict[tuple[str, ...], bytes] = {}
+"""Files without rows by their definitions, the newest of this process: to define all tables anew takes seconds."""
+_MAX_BLANKS = 2
+
+
+def _write_blank(path: Path, definitions: tuple[str, ...]) -> None:
+    """A database of these definitions at `path`."""
+    if definitions in _blanks:
+        path.write_bytes(_blanks[definitions])
+        return
+    con = create_database(path)
+    try:
+        # One transaction: else each view and each comment on a column is written to disk.
+        con.execute("begin transaction")
+        for definition in definitions:
+            con.execute(definition)
+        con.execute("commit")
+        con.execute("checkpoint")
+    finally:
+        con.close()
+    while len(_blanks) >= _MAX_BLANKS:
+        del _blanks[next(iter(_blanks))]
+    _blanks[definitions] = path.read_bytes()
+
+
+def _definitions(contracts: Mapping[str, Contract]) -> tuple[str, ...]:
+    """All that is in the file but rows: schemas, tables, views and what they mean."""
+    made = [MACROS.read_text(encoding="utf-8")]
+    made += [f"create schema if not exists {question}" for question in dict.fromkeys(c.question for c in contracts.values())]
+    for contract in contracts.values():
+        columns = ", ".join(c.name for c in shown_columns(contract))
+        if _is_held(contract):
+            made.append(f"create table {contract.name} as {_shown_rows(contract, empty_rows(contract))}")
+        elif contract.kind != "view":
+            made.append(_rows_macro(contract, empty_rows(contract)))
+            made.append(f"create view {contract.name} as select {columns} from {contract.name}_rows()")
+    for contract in contracts.values():
+        if contract.kind == "view":
+            made.append(f"create view {contract.name} as {contract.sql_path.read_text(encoding='utf-8')}")
+        made += _comments(contract)
+    return tuple(made)
 
 
 def shown_columns(contract: Contract) -> list[Column]:
@@ -76,10 +108,18 @@ def _is_held(contract: Contract) -> bool:
     return contract.kind == "projection" or contract.name == FILES
 
 
-def _create_view(con: Connection, contract: Contract, rows: str) -> None:
-    """The table's view over a SELECT of its rows, in place of an earlier one."""
-    columns = ", ".join(_shown(c) for c in shown_columns(contract))
-    con.execute(f"create or replace view {contract.name} as select {columns} from ({rows}) as stored")
+def _rows_macro(contract: Contract, rows: str) -> str:
+    """The definition of `<question>.<table>_rows()`, a SELECT of a table's rows in place of an earlier one.
+
+    A table's view asks it, and so stays as it is with its comments whichever files it stands for. It is bound when it is
+    asked: what is defined is not bound with the paths of all its files, nor are views upon it.
+    """
+    return f"create or replace macro {contract.name}_rows() as table {_shown_rows(contract, rows)}"
+
+
+def _shown_rows(contract: Contract, rows: str) -> str:
+    """What analysts see of a SELECT of a table's rows."""
+    return f"select {', '.join(_shown(c) for c in shown_columns(contract))} from ({rows}) as stored"
 
 
 def _stored(store: Store, contract: Contract, table: dict[str, Any]) -> str:
@@ -136,9 +176,8 @@ def _rows_of(contract: Contract, generations: dict[frozenset[str] | None, list[s
 
 def _hold(con: Connection, contract: Contract, rows: pa.Table) -> None:
     con.register("held", rows)
-    columns = ", ".join(_shown(c) for c in shown_columns(contract))
     order = ", ".join(FILE_ORDER if contract.name == FILES else contract.key)
-    con.execute(f"create table {contract.name} as select {columns} from held order by {order}")
+    con.execute(f"insert into {contract.name} {_shown_rows(contract, 'select * from held')} order by {order}")
     con.unregister("held")
 
 
@@ -219,12 +258,12 @@ def _freshness(store: Store, manifest: dict[str, Any], choice: Choice) -> list[d
     return rows
 
 
-def _describe(con: Connection, contract: Contract) -> None:
+def _comments(contract: Contract) -> list[str]:
     """Table and column comments, so that the meaning stands where the analyst types."""
     thing = "table" if _is_held(contract) else "view"
     note = f"{contract.row} {contract.caveats}" if contract.caveats else contract.row
-    con.execute(f"comment on {thing} {contract.name} is {literal(note)}")
-    shown: Sequence[Column] = shown_columns(contract)
-    for column in shown:
+    made = [f"comment on {thing} {contract.name} is {literal(note)}"]
+    for column in shown_columns(contract):
         unit = f" [{column.unit}]" if column.unit else ""
-        con.execute(f"comment on column {contract.name}.{column.name} is {literal(column.meaning + unit)}")
+        made.append(f"comment on column {contract.name}.{column.name} is {literal(column.meaning + unit)}")
+    return made

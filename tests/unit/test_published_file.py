@@ -43,3 +43,16 @@ def test_every_table_and_column_that_analysts_see_has_its_meaning_beside_it(core
     assert core.ask(f"{said} duckdb_columns() where not internal") == [(shown, shown)]
     things = "(select comment from duckdb_views() where not internal union all select comment from duckdb_tables())"
     assert core.ask(f"{said} {things}") == [(len(core.store.contracts),) * 2]
+
+
+def test_a_later_file_of_a_process_shows_and_means_the_same_and_words_come_out_of_no_door(core: House) -> None:
+    columns = "schema_name, table_name, column_name, data_type, comment"
+    shape = f"select {columns} from duckdb_columns() where not internal order by all"
+    before = core.ask(shape)
+    core.deliver("b.jsonl", [request("r2", "2026-11-08T11:00:00Z", prompt_text="hush")])
+    core.night()
+    assert core.ask(shape) == before
+    assert core.ask("select count(*) from logs.requests") == [(2,)]
+    shown = [column.name for column in shown_columns(core.store.contracts["logs.texts"])]
+    assert "text" not in shown
+    assert [name for name, *_ in core.ask("describe from logs.texts_rows()")] == shown
