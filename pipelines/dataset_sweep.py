@@ -1,22 +1,24 @@
 """The sweep of datasets: what may not be kept, or may not teach any more, leaves the disk.
 
 A dataset goes as a whole, when one of its days is closed for the texts that it was made of (of a detector: for the
-scores), or when one of its requests is gone or may not be trained on any more. A legal hold on one of its days keeps it: of
+scores), when one of its requests is gone or may not be trained on any more, or a week after it was written where no
+candidate was made of it. A legal hold on one of its days keeps it: of
 holds that name somebody those alone that have a row in it. tuning.datasets keeps what it was; a later build makes another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipelines.dataset_desk import LOCK
 from pipelines.dataset_evidence import TEXTS
 from pipelines.label_population import SCORES, ask
+from pipelines.tuning_ledger import CANDIDATES
 from resources import audit
 from resources.dataset_store import KINDS, PROVENANCE, Dataset, DatasetError, DatasetStore
-from resources.events import alone, closed_days_of
+from resources.events import alone, closed_days_of, table_rows
 from resources.failpoints import failpoint
 from resources.retention import Hold
 from resources.store import Store
@@ -26,6 +28,9 @@ SWEPT = "datasets_swept"
 EXPIRED = "texts of its days are not kept any more"
 BARRED = "it holds requests that nothing may be trained on any more"
 BROKEN = "it cannot be read"
+UNUSED = "no candidate was made of it"
+UNUSED_FOR = timedelta(days=7)
+"""A pass that was killed once it had written a dataset asks for a candidate with the next."""
 _ALLOWED = "select request_id from logs.requests where request_id in (select unnest($ids)) and coalesce(may_train, true)"
 
 
@@ -51,10 +56,11 @@ def sweep_datasets(store: Store, holds: Iterable[Hold], now: datetime) -> Swept:
     standing = [hold for hold in holds if hold.until >= now.date()]
     with alone(store, LOCK):
         datasets.tidy()
+        used = {row["dataset_version"] for row in table_rows(store, CANDIDATES)}
         for kind in KINDS:
             for version in datasets.versions(kind):
                 dataset = _read(datasets, kind, version)
-                if (why := BROKEN if dataset is None else _due(store, dataset)) is None:
+                if (why := BROKEN if dataset is None else _due(store, dataset, used, now)) is None:
                     continue
                 name = f"{kind}/{version}"
                 if any(_keeps(hold, dataset) for hold in standing):
@@ -77,7 +83,7 @@ def _read(datasets: DatasetStore, kind: str, version: str) -> Dataset | None:
         return None
 
 
-def _due(store: Store, dataset: Dataset) -> str | None:
+def _due(store: Store, dataset: Dataset, used: Collection[str], now: datetime) -> str | None:
     """Why a dataset is to go; None: it stays."""
     made_of = dataset.table(PROVENANCE).select(["day", "request_id"]).to_pylist()
     source = SCORES if dataset.kind == "detector" else TEXTS
@@ -86,7 +92,10 @@ def _due(store: Store, dataset: Dataset) -> str | None:
         return EXPIRED
     ids = {row["request_id"] for row in made_of}
     allowed = ask(store, _ALLOWED, {"logs.requests": days}, {"ids": sorted(ids)})
-    return None if {row["request_id"] for row in allowed} == ids else BARRED
+    if {row["request_id"] for row in allowed} != ids:
+        return BARRED
+    built_at = datetime.fromisoformat(dataset.manifest["built_at"])
+    return UNUSED if dataset.version not in used and built_at + UNUSED_FOR < now else None
 
 
 def _keeps(hold: Hold, dataset: Dataset | None) -> bool:

@@ -11,7 +11,7 @@ from pipelines.runs import Runs
 from pipelines.training_sweep import sweep_trainings
 from pipelines.word_files import remove_words
 from resources.closing import Retained
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import RegistryResource, WarehouseResource
 
 RETAIN = "retain"
 PATIENT = dg.RetryPolicy(max_retries=5, delay=120)
@@ -31,7 +31,9 @@ def refuse_while_in_flight(context: dg.OpExecutionContext) -> None:
     description="Closes the days that seeds/retention.yml has kept long enough, but those that seeds/legal_holds.yml keeps, "
     "and removes their rows and the landed files of this project's own landing folder.",
 )
-def close_days(context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock) -> None:
+def close_days(
+    context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock, registry: RegistryResource
+) -> None:
     """Raises RetentionError for a seed that cannot be used, Failure while a run of the night is in flight."""
     refuse_while_in_flight(context)
     done = warehouse.retention().run(clock.now(), context.log.info)
@@ -41,12 +43,14 @@ def close_days(context: dg.OpExecutionContext, warehouse: WarehouseResource, clo
         context.log.warning(f"{path} is half landed; its days wait until the next landing has finished it")
     swept = sweep_datasets(warehouse.store(), warehouse.retention().holds, clock.now())
     context.log.info(str(swept))
-    trainings = sweep_trainings(warehouse.store(), clock)
-    context.log.info(f"{len(trainings)} folders of ended trainings removed")
+    store = warehouse.store()
+    trainings = sweep_trainings(store, clock, registry.open(store))
+    context.log.info(str(trainings))
     told = {
         "files_without_words": remove_words(warehouse.store()),
         "datasets_removed": len(swept.gone),
-        "trainings_removed": len(trainings),
+        "trainings_removed": len(trainings.folders),
+        "rejected_models_removed": len(trainings.models),
     }
     context.add_output_metadata(_metadata(done) | told)
 

@@ -34,7 +34,7 @@ from resources.model_version import (
     Version,
     numbers_to_probability,
 )
-from resources.registry_run import FOLDER, finished_run
+from resources.registry_run import FOLDER, finished_run, remove_files
 from resources.signing_key import SigningKey, SigningKeyError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _PARAMETERS = "parameters.json"
 _DIGEST, _STATUS, _REASON = "digest", "status", "reason"
+_FORGOTTEN = "files_removed"
 _FORMER = "former_champion"
 """Tag of a registered model: the version that was champion before, to which a rollback leads."""
 _MOST_CHARACTERS = 5_000
@@ -156,6 +157,19 @@ class Registry:
         with self._asking(f"{model} cannot be without a {alias}") as client:
             client.delete_registered_model_alias(model, alias)
 
+    def forget_files(self, version: Version) -> bool:
+        """Remove what a rejected version would be loaded from; its row, card, curve and numbers stay. Whether there was
+        something. Twice is once. Raises RegistryError, also of a version that was not rejected."""
+        if version.status != REJECTED:
+            raise RegistryError(f"{version.name} is {version.status}: its files are kept")
+        if _FORGOTTEN in version.tags:
+            return False
+        with self._asking(f"the files of {version.name} cannot be removed") as client:
+            remove_files(client, version.run_id)
+            failpoint("registry.files_removed")
+            client.set_model_version_tag(version.model, version.version, _FORGOTTEN, "yes")
+        return True
+
     # Asking.
 
     def versions(self, model: str) -> list[Version]:
@@ -197,6 +211,8 @@ class Registry:
 
     def files(self, version: Version) -> Path:
         """The folder of what a version is loaded from, downloaded once and verified at every call. Raises RegistryError."""
+        if _FORGOTTEN in version.tags:
+            raise RegistryError(f"{version.name} was rejected long ago: its files were removed, its card and numbers stay")
         with self._copies.alone():
             try:
                 key = self._key.public_key()
@@ -244,9 +260,13 @@ class Registry:
             yield client
 
     def _find(self, client: MlflowClient, model: str, digest: str) -> ModelVersion | None:
-        """The version with these files; one without a status was registered before versions were sealed."""
+        """The version with these files; one without a status was registered before versions were sealed, one whose files
+        were removed has none."""
         found = client.search_model_versions(_named(model))
-        mine = [one for one in found if one.tags.get(_DIGEST) == digest and _STATUS in one.tags]
+        mine = [
+            one for one in found
+            if one.tags.get(_DIGEST) == digest and _STATUS in one.tags and _FORGOTTEN not in one.tags
+        ]  # fmt: skip
         return min(mine, key=lambda one: int(one.version), default=None)
 
     def _tell(self, client: MlflowClient, found: ModelVersion, status: Status, reason: str) -> None:

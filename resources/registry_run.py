@@ -58,6 +58,15 @@ def finished_run(
     return run
 
 
+def remove_files(client: MlflowClient, run_id: str) -> None:
+    """Take what a version is loaded from out of its run; its card, seal and numbers stay. Twice is once."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    kept = get_artifact_repository(client.get_run(run_id).info.artifact_uri, tracking_uri=client.tracking_uri)
+    if any(file.path == f"{FOLDER}/{ARTEFACTS}" for file in kept.list_artifacts(FOLDER)):
+        kept.delete_artifacts(f"{FOLDER}/{ARTEFACTS}")
+
+
 def _make_registered_model(client: MlflowClient, model: str) -> None:
     from mlflow.exceptions import MlflowException
 

@@ -102,6 +102,12 @@ def serve(pipe: Connection) -> None:
             os._exit(status)
 
 
+def forget(state: Path, version: str) -> None:
+    """The files of a rejected version go."""
+    registry = Registry.of(state)
+    registry.forget_files(registry.version(EMBEDDER, version))
+
+
 class Killer:
     """Runs functions of modules in processes that die at a failpoint."""
 

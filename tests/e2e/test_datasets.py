@@ -14,7 +14,8 @@ from index_house import chunk_id, text_of
 from killing import forks
 
 from pipelines.dataset_desk import Built
-from pipelines.dataset_sweep import BARRED, EXPIRED, SWEPT, sweep_datasets
+from pipelines.dataset_sweep import BARRED, EXPIRED, SWEPT, UNUSED, UNUSED_FOR, sweep_datasets
+from pipelines.tuning_ledger import TuningLedger
 from resources import audit
 from resources.dataset_seed import DatasetSeedError
 from resources.dataset_store import DatasetError
@@ -181,6 +182,11 @@ def test_words_leave_with_their_day_and_a_hold_keeps_them(tmp_path: Path) -> Non
     first = row_of(built)["first_day"]
     now, version = house.index.now, built.version or ""
     assert str(sweep_datasets(house.store, [], now)) == "no dataset is due to go"
+    late = now + UNUSED_FOR + timedelta(days=1)
+    assert sweep_datasets(house.store, [], late).gone == {f"retriever/{version}": UNUSED}
+    assert house.desk.build("retriever").version == version
+    TuningLedger(house.store, house.desk.clock).request("a" * 16, "retriever", version, "base", {}, "asked for", "ada")
+    assert str(sweep_datasets(house.store, [], late)) == "no dataset is due to go", "a candidate is made of it"
     house.close(first)
     hold = Hold("h1", "a claim", first, first_day=first, last_day=first)
     assert sweep_datasets(house.store, [hold], now).held == [f"retriever/{version}"]

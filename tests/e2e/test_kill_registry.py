@@ -14,6 +14,7 @@ from registry_house import (
     PromotingHouse,
     decide,
     files,
+    forget,
     migrated,
     promote,
     register,
@@ -22,7 +23,7 @@ from registry_house import (
 )
 
 from resources import audit
-from resources.model_version import CHAMPION
+from resources.model_version import CHAMPION, REJECTED
 
 BEFORE = ("registry.begun", "registry.uploaded", "registry.finished")
 """Before there is a version."""
@@ -78,6 +79,16 @@ def test_at_whatever_step_registering_dies_nothing_half_is_there_and_the_retry_f
     assert left == []
     shutil.rmtree(registry.state / "models")
     assert registry.champion_folder(EMBEDDER) is not None
+
+
+def test_the_files_of_a_rejected_version_whose_removal_dies_are_gone_and_the_retry_says_so(
+    database: Path, tmp_path: Path, killer: Killer
+) -> None:
+    registry = registry_at(tmp_path / "home", database)
+    made = registry.register_folder(registration(files(tmp_path / "model"), status=REJECTED, reason="nDCG falls"))
+    assert killer.killed(forget, registry.state, made.version, failpoint="registry.files_removed")
+    [there] = registry.versions(EMBEDDER)
+    assert registry.forget_files(there) and not registry.forget_files(registry.version(EMBEDDER, made.version))
 
 
 def test_a_promotion_or_approval_that_dies_is_in_the_audit_and_done_by_its_retry(

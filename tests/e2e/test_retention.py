@@ -19,7 +19,7 @@ from pipelines.jobs import LAND
 from pipelines.maintain import MAINTAIN
 from pipelines.retain import refuse_while_in_flight
 from resources.contracts import SEEDS
-from resources.warehouse_resource import WarehouseResource
+from resources.warehouse_resource import RegistryResource, WarehouseResource
 
 WORD = "qzretainedwordzq"
 
@@ -73,7 +73,8 @@ def resources(tmp_path: Path) -> dict[str, object]:
         data_dir=str(tmp_path / "data"), state_dir=str(tmp_path / "home"), landing_dir=str(tmp_path / "landing"),
         owns_landing=True, durable=False, seeds_dir=str(seeds),
     )  # fmt: skip
-    return {"warehouse": warehouse, "clock": WallClock(fixed_now="2026-11-10T03:00:00", settle_seconds=0)}
+    clock = WallClock(fixed_now="2026-11-10T03:00:00", settle_seconds=0)
+    return {"warehouse": warehouse, "clock": clock, "registry": RegistryResource()}
 
 
 def test_maintenance_closes_what_the_seeds_say_and_tells_what_it_did(tmp_path: Path, resources: dict[str, object]) -> None:

@@ -210,6 +210,23 @@ def test_the_rejected_are_kept_as_rejected_and_serve_nobody(registry: Registry, 
     assert [(one.version, one.status) for one in registry.versions(EMBEDDER)] == [("1", PASSED), ("2", PASSED)]
 
 
+def test_of_a_rejected_version_the_files_can_go_and_its_card_and_numbers_stay(registry: Registry, tmp_path: Path) -> None:
+    folder = files(tmp_path / "model")
+    made = registry.register_folder(registration(folder, status=REJECTED, reason="ndcg falls"))
+    lives = registry.register_folder(registration(files(tmp_path / "b", "b")))
+    with pytest.raises(RegistryError, match="embedder@2 is passed: its files are kept"):
+        registry.forget_files(lives)
+    assert registry.forget_files(made)
+    again = registry.version(EMBEDDER, made.version)
+    assert not registry.forget_files(again) and (again.status, again.reason) == (REJECTED, "ndcg falls")
+    left = next(registry.folder.rglob(f"{made.run_id}/artifacts/model"))
+    assert sorted(path.name for path in left.iterdir()) == ["MLmodel", "README.md", "seal.json", "seal.sig"]
+    with pytest.raises(RegistryError, match="embedder@1 was rejected long ago"):
+        registry.files(again)
+    assert registry.files(lives).is_dir()
+    assert registry.register_folder(registration(folder)).version == "3", "the same files are there again by another version"
+
+
 def test_the_champion_before_is_kept_in_mind(registry: Registry, tmp_path: Path) -> None:
     for name in "abc":
         registry.register_folder(registration(files(tmp_path / name, name)))

@@ -29,7 +29,11 @@ from pipelines.tuning_ledger import (
     TRAINING,
     TuningLedger,
 )  # fmt: skip
+from pipelines.tuning_ledger import PASSED as LET_THROUGH
+from resources.embedder import Embedder, cache_folder
 from resources.events import append, table_rows
+from resources.model_copies import Followed, ModelCopies
+from resources.registry import Registry
 from resources.store import Store
 from resources.training_spec import training_folder
 from resources.tuning_seed import GateSeed, KindSeed, LimitsSeed
@@ -192,6 +196,26 @@ def test_what_a_training_left_goes_a_month_after_its_end_unless_it_is_still_to_b
             found.step(name, state)
         training_folder(store.state, name).mkdir(parents=True)
     found.step(A, REJECTED, model_version="1")
-    assert sweep_trainings(store, WallClock(fixed_now="2026-12-09T03:00:00")) == []
-    assert sweep_trainings(store, WallClock(fixed_now="2026-12-11T03:00:00")) == [A]
+    registry = Registry.of(store.state)
+    assert sweep_trainings(store, WallClock(fixed_now="2026-12-09T03:00:00"), registry).folders == []
+    assert sweep_trainings(store, WallClock(fixed_now="2026-12-11T03:00:00"), registry).folders == [A]
     assert sorted(path.name for path in (store.state / "training").iterdir()) == [B, waiting]
+
+
+def test_the_vectors_that_judged_a_rejected_embedder_go_with_its_folder_and_those_of_a_champion_stay(store: Store) -> None:
+    found, cache, made = ledger(store), cache_folder(store.state), {}
+    cache.mkdir(parents=True)
+    for name, steps in ((A, (TRAINING, TRAINED, REJECTED)), (B, (TRAINING, TRAINED, LET_THROUGH, REGISTERED, PROMOTED))):
+        ask(found, name, kind="retriever")
+        for state in steps:
+            found.step(name, state, model_version="1" if state in (REGISTERED, REJECTED) else None)
+        model = training_folder(store.state, name) / "model"
+        model.mkdir(parents=True)
+        (model / "model.safetensors").write_text(f"weights of {name}")
+        made[name] = Embedder(model=str(model)).fingerprint
+        (cache / f"{made[name]}.sqlite").touch()
+    found.step(A, REJECTED, model_version="1")
+    ModelCopies(store.state).follow("embedder", Followed("2", "d", made[B]))
+    swept = sweep_trainings(store, WallClock(fixed_now="2026-12-11T03:00:00"), Registry.of(store.state))
+    assert sorted(swept.folders) == [A, B] and swept.trouble is None
+    assert [path.stem for path in cache.iterdir()] == [made[B]]
