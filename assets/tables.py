@@ -23,6 +23,8 @@ from resources.day_inputs import DayInputs, code_digest, digest
 from resources.warehouse import strip_comments
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
+DUE_AFTER, LATE_AFTER = timedelta(hours=26), timedelta(hours=36)
+"""A nightly table is computed every 24 hours: 26 are a slow night, after 36 somebody should look."""
 _FROM = re.compile(r"\b(?:from|join)\s+([a-z_]+\.[a-z_0-9]+)", re.IGNORECASE)
 
 
@@ -92,8 +94,16 @@ def asset_spec(contract: Contract, contracts: dict[str, Contract]) -> dg.AssetSp
             "dagster/table_name": contract.name,
             "subject_key": contract.subject_key or "none",
         },
+        freshness_policy=freshness_policy(contract),
         code_version=code_digest(contract) if contract.kind in ("derived", "view") else None,
     )
+
+
+def freshness_policy(contract: Contract) -> dg.FreshnessPolicy | None:
+    """How long a computed table may go without being looked at. Of a weekly or a person's table nobody promises that."""
+    if contract.kind != "derived" or contract.freshness != "daily":
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=LATE_AFTER, warn_window=DUE_AFTER)
 
 
 def column_schema(contract: Contract) -> dg.TableSchema:

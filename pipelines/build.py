@@ -39,6 +39,7 @@ from pipelines.settings import Settings, SettingsError
 from pipelines.training_runs import curve_specs
 from pipelines.tuning_runs import candidates_asset, decision_asset, tuning_job, tuning_schedule
 from pipelines.validation import validation_sensor
+from pipelines.watch import watch_sensor
 from resources.calendar import CalendarError, calendar
 from resources.contracts import contracts
 from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
@@ -151,6 +152,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             landing_sensor(),
             night_sensor(run_jobs),
             alert_sensor(),
+            watch_sensor(),
             *label_sensors(),
             judge_sensor(),
             registry_sensor(),

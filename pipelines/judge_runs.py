@@ -26,7 +26,7 @@ def judgements_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     spec = asset_spec(contracts[JUDGEMENTS], contracts)
     reads = [asset_key(name) for name in (TEXTS, "logs.requests", SCORES, FRAME)]
 
-    @dg.multi_asset(name="quality__judgements", specs=[spec.replace_attributes(deps=reads)])
+    @dg.multi_asset(name="quality__judgements", specs=[spec.replace_attributes(deps=reads)], pool="endpoint")
     def judgements(
         context: dg.AssetExecutionContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]

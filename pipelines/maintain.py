@@ -52,8 +52,9 @@ def forget_runs(context: dg.OpExecutionContext, warehouse: WarehouseResource, cl
     refuse_while_in_flight(context)
     before = datetime.now(UTC) - timedelta(days=Settings.from_environment().run_history_days)
     done = forget(context.instance, before, digests_in_use(context.instance, warehouse, clock), context.log.info)
-    context.log.info(f"{done.runs} runs removed, {done.emptied} emptied, {done.freed_bytes / 1e6:.1f} MB freed")
-    context.add_output_metadata({"runs": done.runs, "emptied": done.emptied, "freed_bytes": done.freed_bytes})
+    context.log.info(str(done))
+    freed = {} if done.freed_bytes is None else {"freed_bytes": done.freed_bytes}
+    context.add_output_metadata({"runs": done.runs, "emptied": done.emptied, **freed})
 
 
 @dg.job(

@@ -45,7 +45,7 @@ def gates_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     check = dg.AssetCheckSpec(PASSES, asset=asset_key(GATES), description="Every gate let the candidate of this run pass")
     specs = [asset_spec(contracts[name], contracts) for name in (RUNS, GATES)]
 
-    @dg.multi_asset(name="release__gates", specs=specs, check_specs=[check])
+    @dg.multi_asset(name="release__gates", specs=specs, check_specs=[check], pool="endpoint")
     def gates(
         context: dg.AssetExecutionContext,
         config: GateConfig,
@@ -95,7 +95,7 @@ class ReplayConfig(dg.Config):
 def replays_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
     """Asking an incident's requests again: rows, and a table of what changed. No words."""
 
-    @dg.multi_asset(name="release__replays", specs=[asset_spec(contracts[REPLAYS], contracts)])
+    @dg.multi_asset(name="release__replays", specs=[asset_spec(contracts[REPLAYS], contracts)], pool="endpoint")
     def replays(
         context: dg.AssetExecutionContext,
         config: ReplayConfig,

@@ -69,7 +69,7 @@ def candidates_asset(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
     reads = [asset_key(name) for name in (TRIGGERS, DATASETS)]
     specs = [asset_spec(contracts[name], dict(contracts)).replace_attributes(deps=reads) for name in tables]
 
-    @dg.multi_asset(name="tuning__candidates", specs=specs, check_specs=[check])
+    @dg.multi_asset(name="tuning__candidates", specs=specs, check_specs=[check], pool="training")
     def candidates(
         context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,

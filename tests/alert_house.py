@@ -56,7 +56,7 @@ class AlertHouse(House):
         owner = {"channel": "oncall", "backup_channel": "lead", "escalate_after_min": 15}
         owners = [
             {"component": part, "cause_class": cause, **owner}
-            for part in ("application", "gateway")
+            for part in ("application", "gateway", "pipeline")
             for cause in ("infrastructure", "model", "safety", "data", "compliance", "cost")
         ]
         self._reference("service.owners", owners)

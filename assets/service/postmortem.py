@@ -24,7 +24,7 @@ _ACTS = {
 }
 _MESSAGES = {
     "sent": "told", "failed": "could not be told", "unconfirmed": "may not have been told", "escalated": "turned to",
-    "acknowledged": "acknowledged", "outcome": "judged",
+    "acknowledged": "acknowledged", "resolved": "resolved", "outcome": "judged",
 }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ acts as (
         min(case when act = 'sent' then acted_at end) as sent_at,
         min(case when act = 'escalated' then acted_at end) as escalated_at,
         min(case when act = 'acknowledged' then acted_at end) as acknowledged_at,
+        min(case when act = 'resolved' then acted_at end) as resolved_at,
         sum(case when act = 'unconfirmed' then 1 else 0 end) as unconfirmed,
         sum(case when act = 'sending' then 1 else 0 end) as attempts,
         max(case when act = 'outcome' then number end) as outcomes
@@ -46,7 +47,9 @@ select
     cast(
         case
             when o.outcome is not null then 'closed'
-            when f.alert_id is null then 'withdrawn'
+            when a.resolved_at is not null then 'resolved'
+            -- What is wrong in the pipeline itself is no finding: it ends by being resolved.
+            when f.alert_id is null and r.component <> 'pipeline' then 'withdrawn'
             when r.state <> 'open' then r.state
             when a.acknowledged_at is not null then 'acknowledged'
             else 'open'
@@ -73,7 +76,7 @@ select
     cast(r.owner as string) as owner,
     cast(r.channel as string) as channel,
     cast(r.first_seen as timestamp) as first_seen,
-    cast(greatest(coalesce(f.last_seen, r.last_seen), r.first_seen) as timestamp) as last_seen,
+    cast(greatest(coalesce(f.last_seen, a.resolved_at, r.last_seen), r.first_seen) as timestamp) as last_seen,
     cast(r.recorded_at as timestamp) as recorded_at,
     cast(a.sent_at as timestamp) as sent_at,
     cast(a.escalated_at as timestamp) as escalated_at,

@@ -150,11 +150,13 @@ def test_schedule_and_sensors_are_on_from_the_start(defs: dg.Definitions) -> Non
         "landing": dg.DefaultSensorStatus.RUNNING,
         "night": dg.DefaultSensorStatus.RUNNING,
         "alerts": dg.DefaultSensorStatus.RUNNING,
+        "watch": dg.DefaultSensorStatus.RUNNING,
         "validation": dg.DefaultSensorStatus.RUNNING,
         "label_inbox": dg.DefaultSensorStatus.RUNNING,
         "label_queue": dg.DefaultSensorStatus.RUNNING,
         "judge": dg.DefaultSensorStatus.RUNNING,
         "registry": dg.DefaultSensorStatus.RUNNING,
     }
-    for name in ("nightly", "train_detector"):
-        assert defs.get_schedule_def(name).default_status == dg.DefaultScheduleStatus.RUNNING
+    schedules = {schedule.name: schedule.default_status for schedule in defs.schedules or []}
+    assert {"nightly", "train_detector", "maintenance"} < schedules.keys()
+    assert set(schedules.values()) == {dg.DefaultScheduleStatus.RUNNING}

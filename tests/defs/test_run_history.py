@@ -119,7 +119,7 @@ def test_runs_that_are_young_in_flight_the_newest_of_their_job_or_counted_stay(i
     flying = instance.create_run_for_job(failing)
     other = failing.execute_in_process(instance=instance, raise_on_error=False, tags={DIGEST_TAG: "e"})
     newest = failing.execute_in_process(instance=instance, raise_on_error=False)
-    assert forget(instance, datetime.now(UTC) - timedelta(days=1)) == Forgotten()
+    assert forget(instance, datetime.now(UTC) - timedelta(days=1)) == Forgotten(0, 0, 0)
     assert forget(instance, later(), in_use={"d"}).runs == 1
     left = {run.run_id for run in instance.get_runs()}
     assert left == {flying.run_id, newest.run_id, *(run.run_id for run in counted)}
