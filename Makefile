@@ -137,7 +137,7 @@ restore: setup ## a set becomes a warehouse in empty folders: FROM=/backups/noct
 maintain: setup ## what the schedule does every day: close days by retention, remove what nobody needs (docs/retention.md)
 	@$(PY) -W ignore -m pipelines.maintain_now
 
-docs: setup ## write the pages that are made: the analysts' guide, differences between log formats
+docs: setup ## write the pages that are made: the analysts' guide, configuration, lineage, differences between formats
 	@$(PY) -m pipelines.guide
 
 .PHONY: doctor evals replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs

@@ -1,4 +1,4 @@
-"""Show how a log file would land, without landing it: `make check-source FILE=my.jsonl FORMAT=otlp`.
+"""Show how a log file would land, without landing it: `make check-source FILE=my.jsonl`, with FORMAT=otlp where known.
 
 For whoever writes a format or declares a source: the first rows, the reasons of the rest, the columns that stay empty and
 the tables that are poorer for it. Nothing is stored, and no pseudonym made here is one of the warehouse's.
@@ -31,6 +31,8 @@ from resources.warehouse import connect, strip_comments
 FIRST_ROWS = 3
 MOST_FAULTS = 12
 MOST_NEEDS = 4
+LARGEST_GUESSED_BYTES = 32_000_000
+"""A larger file is not read once for each format: whoever has it cuts it short, or names its format."""
 _CELL = 100
 _MADE_INTO = {"tenant_token": "tenant", "request_model": "model", "response_model": "model"}
 """What logs.requests makes of a landed column, where that is what later SQL speaks of."""
@@ -53,15 +55,38 @@ def users_of(column: str, promised: dict[str, Contract]) -> list[str]:
     return found
 
 
-def as_it_would_land(path: Path, source: Source, folder: Path, now: datetime) -> StagedFile:
-    """The stage of a file, with a throw-away key and all its words, redacted."""
+def as_it_would_land(path: Path, source: Source, folder: Path, now: datetime, with_words: bool = True) -> StagedFile:
+    """The stage of a file, with a throw-away key and all its words, redacted, or none of them."""
     con = connect(threads=1)
     try:
-        everything = parse({"capture": [{"mode": "full"}]})
-        rules = StagingRules(calendar().start, Keyring.open(folder / "keys"), everything, Redactor(con), folder / "spill")
+        kept = parse({"capture": [{"mode": "full" if with_words else "off"}]})
+        rules = StagingRules(calendar().start, Keyring.open(folder / "keys"), kept, Redactor(con), folder / "spill")
         return stage_file(path, path.name, source, now, rules, folder / "stage")
     finally:
         con.close()
+
+
+def fitting(path: Path, folder: Path, now: datetime, but: str = "") -> list[tuple[str, int]]:
+    """The formats that read something of a file, with the records that would land; the one that reads most comes first.
+
+    Raises SourceError for a file too large to be read so often.
+    """
+    if path.stat().st_size > LARGEST_GUESSED_BYTES:
+        limit = f"{LARGEST_GUESSED_BYTES // 1_000_000} MB"
+        raise SourceError(f"{path.name} is larger than {limit}; give FORMAT={'|'.join(formats())}, or a shorter piece of it")
+    read = {}
+    for name in formats():
+        if name == but:
+            continue
+        try:
+            stage = as_it_would_land(path, Source("check", name), folder / name, now, with_words=False)
+        except TypingFailed:
+            continue
+        if not stage.is_refused and stage.records_landed:
+            landed = rows_of(stage.landed_path)
+            values = sum(landed.num_rows - column.null_count for column in landed.columns)
+            read[name] = (values, stage.records_landed)
+    return [(name, read[name][1]) for name in sorted(read, key=lambda name: read[name], reverse=True)]
 
 
 def report(stage: StagedFile, source: Source) -> list[str]:
@@ -135,32 +160,55 @@ def _fill(requests: list[dict[str, Any]]) -> list[str]:
     return [*said, f"  and {len(idle)} of which only logs.requests speaks: {', '.join(idle)}"] if idle else said
 
 
+def _source(format_: str | None, name: str | None) -> Source | None:
+    """The source that the options name; None where they name none. Raises SourceError."""
+    if name:
+        sources = load()
+        if name not in sources:
+            raise SourceError(f"sources.yml has no source {name!r}; it has {', '.join(sources)}")
+        return sources[name]
+    if format_ is None:
+        return None
+    if format_ == "mapped":
+        raise SourceError("format mapped needs `columns`: declare the source, and give SOURCE instead of FORMAT")
+    if format_ not in formats():
+        known = ", ".join(formats())
+        raise SourceError(f"FORMAT is one of {known}, not {format_!r}; a new one is a file in sql/sources/")
+    return Source("check", format_)
+
+
+def _guessed(path: Path, folder: Path, now: datetime) -> Source | None:
+    """The source of the format that reads most of a file; says which do. None: none does."""
+    found = fitting(path, folder, now)
+    if not found:
+        print(f"no format reads {terminal.one_line(path.name)}; map its columns (docs/formats/mapped.md), or write a SELECT")
+        return None
+    print(f"no FORMAT was given; these read it: {', '.join(f'{name} ({landed:,} records)' for name, landed in found)}\n")
+    return Source("check", found[0][0])
+
+
 def main(arguments: list[str]) -> int:
     """Exit status 0 where something would land, 1 where nothing would, 2 where the check cannot be made."""
     parser = argparse.ArgumentParser(prog="make check-source FILE=… FORMAT=…", description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--format", help=f"one of {', '.join(formats())}")
+    parser.add_argument("--format", help=f"one of {', '.join(formats())}; left out: the one that reads most")
     parser.add_argument("--source", help="a source of sources.yml, with its format and defaults")
     options = parser.parse_args(arguments)
+    path, now = options.file, datetime.now(UTC)
     try:
-        if options.source:
-            sources = load()
-            if options.source not in sources:
-                raise SourceError(f"sources.yml has no source {options.source!r}; it has {', '.join(sources)}")
-            source = sources[options.source]
-        else:
-            if options.format not in formats():
-                if options.format == "mapped":
-                    raise SourceError("format mapped needs `columns`: declare the source, and give SOURCE instead of FORMAT")
-                known = ", ".join(formats())
-                raise SourceError(f"FORMAT is one of {known}, not {options.format!r}; a new one is a file in sql/sources/")
-            source = Source("check", options.format)
-        if options.file.exists() and not options.file.is_file():
-            raise SourceError(f"{options.file} is no file; name one log file, not a folder, a pipe or a device")
+        source = _source(options.format, options.source)
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path} is no file; name one log file, not a folder, a pipe or a device")
         with tempfile.TemporaryDirectory(prefix="nocturne-check-") as folder:
-            stage = as_it_would_land(options.file, source, Path(folder), datetime.now(UTC))
-            print(f"{terminal.one_line(options.file.name)} as {source.format}")
+            source = source or _guessed(path, Path(folder), now)
+            if source is None:
+                return 1
+            stage = as_it_would_land(path, source, Path(folder), now)
+            print(f"{terminal.one_line(path.name)} as {source.format}")
             print("\n".join(map(terminal.one_line, report(stage, source))))
+            if not stage.records_landed and path.stat().st_size <= LARGEST_GUESSED_BYTES:
+                others = fitting(path, Path(folder), now, but=source.format)
+                print("\n".join(f"{landed:,} records land with FORMAT={name}" for name, landed in others))
             return 0 if stage.records_landed else 1
     except FileNotFoundError:
         print(f"check-source: there is no file {terminal.one_line(str(options.file))}", file=sys.stderr)

@@ -123,6 +123,11 @@ def differences_page(known: dict[str, dict[str, str | Ways]]) -> str:
 
 def main() -> None:
     """Write the pages."""
+    # One reads all SQL with a parser that only development installs.
+    from pipelines import configuration_page, lineage_page
+
+    configuration_page.PAGE.write_text(configuration_page.configuration(), encoding="utf-8")
+    lineage_page.PAGE.write_text(lineage_page.lineage_page(contracts()), encoding="utf-8")
     (WAREHOUSE / "README.md").write_text(guide(contracts()), encoding="utf-8")
     DIFFERENCES.write_text(differences_page(known_differences()), encoding="utf-8")
 

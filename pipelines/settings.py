@@ -62,6 +62,9 @@ SETTINGS = {
     "NOCTURNE_RUN_HISTORY_DAYS": Setting(
         "`30`", "for how many days Dagster's record of ended runs is kept (retention.md)"
     ),
+    "NOCTURNE_COMPUTE_LOGS": Setting(
+        "not set", "the folder of compute logs that all processes of a deployment mount; only `deploy/` reads it"
+    ),
     "NOCTURNE_NOW": Setting("the clock", "a fixed present, such as `2026-11-01T03:00:00+00:00`, for rehearsals"),
 }
 """Every environment variable that this project reads; docs/configuration.md is made from it. The names of secrets (addresses

@@ -57,16 +57,48 @@ def test_a_file_of_another_format_says_what_was_expected(capsys: pytest.CaptureF
     assert "No record fits format otlp" in said
 
 
-@pytest.mark.parametrize("more", [("--format", "nope"), ("--source", "nope"), ()])
+@pytest.mark.parametrize("more", [("--format", "nope"), ("--source", "nope"), ("--format", "mapped")])
 def test_what_cannot_be_checked_says_what_could_be(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     path = tmp_path / "my.jsonl"
     path.write_text("{}\n")
     assert main([str(path), *more]) == 2
-    assert "canonical" in (said := capsys.readouterr().err) or "gateway" in said
+    assert "canonical" in (said := capsys.readouterr().err) or "gateway" in said or "SOURCE" in said
     assert main([str(tmp_path / "none.jsonl"), "--format", "canonical"]) == 2
     assert "there is no file" in capsys.readouterr().err
+
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "formats"
+
+
+@pytest.mark.parametrize("file", ["otlp/collector.jsonl", "openai/chat.jsonl"])
+def test_whoever_does_not_know_the_format_is_told_it(capsys: pytest.CaptureFixture[str], file: str) -> None:
+    """Rows of one format often pass as poorer rows of another: the one that reads most is shown."""
+    assert main([str(FIXTURES / file)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"no FORMAT was given; these read it: {Path(file).parent} (")
+    assert f"{Path(file).name} as {Path(file).parent}" in said
+
+
+def test_a_wrong_format_is_told_with_the_one_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(FIXTURES / "langfuse" / "trace.json"), "--format", "otlp"]) == 1
+    assert "records land with FORMAT=langfuse" in capsys.readouterr().out
+
+
+def test_what_no_format_reads_is_sent_to_a_map_of_columns(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("when,words\nnow,7\n")
+    assert main([str(path)]) == 1
+    assert "docs/formats/mapped.md" in capsys.readouterr().out
+
+
+def test_a_large_file_is_not_read_once_for_each_format(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "my.jsonl"
+    with path.open("wb") as file:
+        file.truncate(32_000_001)
+    assert main([str(path)]) == 2
+    assert "my.jsonl is larger than 32 MB; give FORMAT=" in capsys.readouterr().err
 
 
 def test_a_source_is_checked_with_its_defaults(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
