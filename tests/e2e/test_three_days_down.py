@@ -48,7 +48,8 @@ class Scheduler:
         now = datetime.fromisoformat(when).replace(tzinfo=UTC)
         before = {run.run_id for run in self.instance.get_runs()}
         with freeze_time(now):
-            list(launch_scheduled_runs(self._workspace, logging.getLogger("scheduler"), now))
+            # It remembers nothing of earlier ticks but what is stored, as a daemon that was started anew.
+            list(launch_scheduled_runs(self._workspace, logging.getLogger("scheduler"), now, iteration_times={}))
         return Counter(run.job_name for run in self.instance.get_runs() if run.run_id not in before)
 
 
