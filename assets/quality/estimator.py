@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from assets.quality.inclusion import USEFUL_CORRELATION, Floats, Ints
 from assets.service.intervals import clopper_pearson_low, wilson
@@ -107,7 +107,7 @@ def estimate(scores: Floats, labels: Labels) -> Rate:
         rate, method = float(np.clip(found.rate, 0.0, 1.0)), "difference" if is_useful else "classical"
         spread = np.clip(found.rate, 1 / n, 1 - 1 / n)
         n_effective = float(spread * (1 - spread) / found.variance)
-        ends = wilson(rate * n_effective, n_effective, float(stats.t.ppf(0.975, found.degrees)))
+        ends = wilson(rate * n_effective, n_effective, float(special.stdtrit(found.degrees, 0.975)))
         low, high = float(ends[0]), float(ends[1])
     return Rate(rate, len(scores), n_scored, n, n_effective, rho, found.lambda_, low, high, method)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from assets.quality.estimator import Rate
 from assets.quality.inclusion import Floats, Ints
@@ -87,6 +87,8 @@ def dispersion(night: Ints, verdict: Floats, weight: Floats, rate: float) -> flo
 def corrected(chances: Sequence[float | None]) -> list[float | None]:
     """The chances of all that was tested in a night, corrected for their number (Benjamini and Hochberg 1995): what is at or
     below FALSE_DISCOVERIES is found. None was not tested."""
+    from scipy.stats import false_discovery_control  # Half a second to import, and most commands test nothing.
+
     tested = [chance for chance in chances if chance is not None]
-    found = iter(stats.false_discovery_control(tested).tolist() if tested else [])
+    found = iter(false_discovery_control(tested).tolist() if tested else [])
     return [None if chance is None else float(next(found)) for chance in chances]
