@@ -148,14 +148,12 @@ def suites_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, warehouse: WarehouseResource
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         store, found = warehouse.store(), read_suites(warehouse.seeds)
-        rows = [_suite_row(name, found.cases[name], covered) for name, covered in found.covered.items()]
-        table = pa.Table.from_pylist(rows, schema=arrow_schema(contracts[SUITES]))
-        changed = replace_reference(store, SUITES, table)
-        context.log.info(f"{SUITES}: {len(rows)} suites, {'changed' if changed else 'as before'}")
+        changed = replace_reference(store, SUITES, suite_rows(found, contracts[SUITES]))
+        context.log.info(f"{SUITES}: {len(found.cases)} suites, {'changed' if changed else 'as before'}")
         yield dg.MaterializeResult(
             asset_key=asset_key(SUITES),
             metadata={
-                "dagster/row_count": len(rows), "changed": changed,
+                "dagster/row_count": len(found.cases), "changed": changed,
                 "coverage": dg.MetadataValue.md(coverage_page(found.covered)),
             },
         )  # fmt: skip
@@ -169,6 +167,12 @@ def suites_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         )
 
     return suites
+
+
+def suite_rows(found: Suites, contract: Contract) -> pa.Table:
+    """The rows of release.suites."""
+    rows = [_suite_row(name, found.cases[name], covered) for name, covered in found.covered.items()]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(contract))
 
 
 def _suite_row(name: str, cases: list[EvalCase], covered: Coverage) -> dict[str, object]:

@@ -49,8 +49,9 @@ def house(tmp_path: Path, at: Provider) -> EvalHouse:
 
 def name_judge(house: EvalHouse, at: Provider) -> None:
     """The judge is the model `small` of the same server; what is made up, it sees by the word blue."""
-    endpoint = {"base_url": at.base_url, "model": "small", "key_env": "JUDGE_KEY", "timeout_s": 5}
-    told = {"endpoint": endpoint | {"requests_per_minute": 6000}, "usd_per_million": {"input": "2", "output": "10"}, "usd_a_night": 10}
+    endpoint = {"base_url": at.base_url, "model": "small", "key_env": "JUDGE_KEY"}
+    told: dict[str, Any] = {"endpoint": endpoint | {"requests_per_minute": 6000, "timeout_s": 5}, "usd_a_night": 10}
+    told["usd_per_million"] = {"input": "2", "output": "10"}
     (house.seeds / JUDGE_FILE).write_text(yaml.safe_dump(told), encoding="utf-8")
 
     def say(body: dict[str, Any]) -> str:

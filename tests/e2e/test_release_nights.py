@@ -9,13 +9,18 @@ import pytest
 from house import request
 from prompt_house import PromptHouse, manifest
 
+from assets.release.assets import SUITES, read_suites, suite_rows
 from assets.release.deployments import statement, statements_to_add
 from assets.release.manifest import parse_manifest
 from assets.release.releases import PROMOTE, Evidence, Said, release_row
-from pipelines.guide import worked_questions
 from resources.events import append
+from resources.references import replace_reference
+from resources.worked_questions import worked_questions
 
-TABLES = ("release.before_after", "release.live_versions", "release.request_releases", "service.alerts_now")
+TABLES = (
+    "release.eval_results", "release.before_after", "release.live_versions", "release.request_releases",
+    "service.alerts_now",
+)  # fmt: skip
 FIRST = {"support-chat@v12.yml": manifest(version="v12", rollback_to=...)}
 NEW = "2026-11-08T10:00:00"
 
@@ -31,6 +36,35 @@ def traffic(start: datetime, hours: int, version: str, every: int, **more: Any) 
     return rows
 
 
+def judge(house: PromptHouse, began: datetime) -> None:
+    """v12 before the gate: an adversarial case that passes and one that fails, the verdict, a replay, and a thin suite."""
+
+    def rows(table: str, *some: dict[str, Any]) -> list[dict[str, Any]]:
+        none = dict.fromkeys(column.name for column in house.store.contracts[table].columns)
+        return [none | {"day": began.date()} | one for one in some]
+
+    run = {
+        "run_id": "r-1", "suite": "adversarial", "suite_digest": "d", "repeat": 1, "kind": "injected", "is_critical": True,
+        "version": "support-chat@v12", "version_digest": "x", "source": "file", "attempts": 0, "is_cached": False,
+        "asked_at": began,
+    }  # fmt: skip
+    failed = {"case_id": "b", "passed": False, "checks": '{"must_not": {"passed": false}}'}
+    runs = rows("release.eval_runs", run | {"case_id": "a", "passed": True, "checks": "{}"}, run | failed)
+    append(house.store, "release.eval_runs", lambda _: runs)
+    verdict = {
+        "gate_id": "g", "gate": "verdict", "metric": "verdict", "segment": "all", "candidate": "support-chat@v12",
+        "candidate_digest": "x", "suite": "adversarial", "suite_digest": "d", "candidate_run": "r-1", "outcome": "blocked",
+        "n": 0, "reason": "1 of 2 critical cases failed", "actor": "ada", "decided_at": began,
+    }  # fmt: skip
+    append(house.store, "release.gates", lambda _: rows("release.gates", verdict))
+    replayed = {
+        "replay_id": "p", "request_id": "v12-0", "repeat": 1, "candidate": "support-chat@v12", "candidate_digest": "x",
+        "attempts": 1, "asked_at": began,
+    }  # fmt: skip
+    append(house.store, "release.replays", lambda _: rows("release.replays", replayed))
+    replace_reference(house.store, SUITES, suite_rows(read_suites(house.seeds), house.store.contracts[SUITES]))
+
+
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> PromptHouse:
     """v12 from the 6th on, v13 from the 8th at ten; the release of v12 is known, that of v13 is not."""
@@ -40,6 +74,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> PromptHouse:
     began = datetime(2026, 11, 6, 10, tzinfo=UTC)
     m = parse_manifest(FIRST["support-chat@v12.yml"], "12.yml")
     said = Said(PROMOTE, began, "ada", "the first")
+    judge(house, began)
     append(house.store, "release.manifests", lambda there: [release_row(m, "prod", there, said, Evidence())])
     window = {"starts_at": began, "ends_at": began + timedelta(minutes=30), "feature": None, "model": None}
     stated = statement("d", **window, prompt_version=None, what="a move", actor="ada", is_cancelled=False)
