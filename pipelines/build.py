@@ -31,6 +31,7 @@ from pipelines.progress import progress
 from pipelines.prompt_runs import prompts_job, prompts_schedule, registry_asset
 from pipelines.registry_runs import registry_sensor
 from pipelines.release_gate_runs import gates_asset, release_gate_job, replay_job, replays_asset
+from pipelines.report_runs import report_job, report_sensor
 from pipelines.retain import retain
 from pipelines.review_runs import cases_asset, review_job, review_schedule
 from pipelines.schedules import maintenance_schedule, nightly_schedule
@@ -134,6 +135,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             release_gate_job(),
             replay_job(),
             prompts_job(),
+            report_job,
             maintain,
             retain,
         ],
@@ -157,6 +159,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             judge_sensor(),
             registry_sensor(),
             validation_sensor(promised),
+            report_sensor(),
         ],
         loggers={"console": colored_console_logger, "progress": progress},
         resources=with_defaults(resources or build_resources(Settings.from_environment())),

@@ -1,19 +1,20 @@
 """`make docs`: the pages that are made from what they speak of.
 
 warehouse/README.md, the analysts' guide, from the contracts and the worked questions; docs/formats/differences.md from the
-list that tests/unit/test_format_parity.py holds.
+list that tests/unit/test_format_parity.py holds; docs/panels.md from the first comments of the panels.
 """
 
 from __future__ import annotations
 
-import re
-
 import yaml
 
+from apps.pages.panels import panels
 from resources.contracts import REPO, Contract, contracts
+from resources.worked_questions import worked_questions
 
 WAREHOUSE = REPO / "warehouse"
 DIFFERENCES = REPO / "docs" / "formats" / "differences.md"
+PANELS = REPO / "docs" / "panels.md"
 Ways = dict[str, dict[str, str]]
 """How columns differ, and each column's reason; without one where the log just does not have it."""
 INTRODUCTION = """# The warehouse, for analysts
@@ -54,13 +55,13 @@ speak *otherwise*, do not compare their sources in that column.
 *This page is made by `make docs` from `tests/fixtures/formats/differences.yml`, which the tests hold to what is there.*"""
 
 
-def worked_questions(question: str) -> list[tuple[str, str]]:
-    """(question in words, SQL) of each worked answer in warehouse/queries/<question>.sql."""
-    path = WAREHOUSE / "queries" / f"{question}.sql"
-    if not path.exists():
-        return []
-    blocks = re.split(r"^-- (.+\?)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return list(zip(blocks[1::2], (sql.strip() for sql in blocks[2::2]), strict=True))
+PAGES = {"executive": "Executive", "on_call": "On call", "debug": "Debug", "request": "One request"}
+PANELS_INTRODUCTION = """# What each panel means
+
+The pages of `make pages` ([pages.md](pages.md)), panel by panel. `$day` is the newest day with requests, `$days` the time
+that is chosen.
+
+*This page is made by `make docs` from `apps/pages/sql`; edit those.*"""
 
 
 def guide(promised: dict[str, Contract]) -> str:
@@ -121,6 +122,18 @@ def differences_page(known: dict[str, dict[str, str | Ways]]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def panels_page() -> str:
+    """Every panel of the pages and what it means."""
+    parts = [PANELS_INTRODUCTION]
+    for page, title in PAGES.items():
+        parts.append(f"\n## {title}\n")
+        for panel in panels(page):
+            unit = "" if panel.unit == "facts" else f" ({panel.unit})"
+            source = f"[SQL](../{panel.path.relative_to(REPO).as_posix()})"
+            parts.append(f"- **{panel.title}**{unit}: {panel.meaning} {source}")
+    return "\n".join(parts) + "\n"
+
+
 def main() -> None:
     """Write the pages."""
     # One reads all SQL with a parser that only development installs.
@@ -128,6 +141,7 @@ def main() -> None:
 
     configuration_page.PAGE.write_text(configuration_page.configuration(), encoding="utf-8")
     lineage_page.PAGE.write_text(lineage_page.lineage_page(contracts()), encoding="utf-8")
+    PANELS.write_text(panels_page(), encoding="utf-8")
     (WAREHOUSE / "README.md").write_text(guide(contracts()), encoding="utf-8")
     DIFFERENCES.write_text(differences_page(known_differences()), encoding="utf-8")
 

@@ -9,7 +9,8 @@ import argparse
 import sys
 
 from apps.labelling.desk import DeskError
-from apps.labelling.serve import ServeError, serve
+from apps.labelling.serve import serve
+from apps.web.serve import ServeError
 from pipelines.build import build_resources
 from pipelines.settings import Settings, SettingsError
 from resources import terminal

@@ -41,6 +41,8 @@ from pipelines.probe_desk import ProbeDesk
 from pipelines.probe_runs import PROBE
 from pipelines.prompt_desk import PromptDesk
 from pipelines.prompt_runs import SYNC
+from pipelines.report_runs import REPORT
+from pipelines.report_runs import due as report_due
 from pipelines.run_troubles import troubles_of
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.sample_traffic import is_new, make_sample
@@ -134,6 +136,15 @@ class NightRun:
         elif known := ValidationRecord(self.settings.home).validated(passed=False):
             self.night.doubts = [f"rows of {table} break its contract, as before" for table in known]
         self.night.seconds["validate"] = time.perf_counter() - started
+
+    def report(self, instance: dg.DagsterInstance) -> None:
+        """Make the report of what readers see, where there is none yet."""
+        started = time.perf_counter()
+        inputs = report_due(self.warehouse)
+        if inputs is not None:
+            self.say("writing the report")
+            self._execute(REPORT, instance, {DIGEST_TAG: inputs})
+            self.night.seconds["report"] = time.perf_counter() - started
 
     def _versions(self) -> dict[str, int]:
         store = self.warehouse.store()
@@ -329,6 +340,8 @@ def main(arguments: list[str] | None = None) -> int:
             night = run.run(instance)
             if night.manifest and not options.no_validation:
                 run.validate(instance)
+            if night.manifest:
+                run.report(instance)
     except COULD_NOT_START as error:
         print(f"nightly: {terminal.lines(str(error))}", file=sys.stderr)
         return 2

@@ -21,8 +21,8 @@ from resources.landing_area import LandingError, landing_area
 from resources.restore import RESTORED, RESTORING
 
 HOME_FOLDERS = (
-    "dagster", "data_docs", "embeddings", "indexes", "keys", "labelling", "reviews", "sample", "spill", "staging",
-    "validation",
+    "dagster", "data_docs", "embeddings", "indexes", "keys", "labelling", "pages", "report", "reviews", "sample", "spill",
+    "staging", "validation",
 )  # fmt: skip
 """What lies in the home beside the landing folder; each is its owner's alone from the first moment."""
 Dtype = Literal["float32", "bfloat16"]

@@ -7,8 +7,9 @@ publishing.py.
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -118,6 +119,75 @@ def show_answer(path: Path, question: str, readable: Iterable[Path], max_rows: i
         raise AnalystError(str(error)) from error
     finally:
         con.close()
+
+
+def open_locked(path: Path, readable: Iterable[Path], memory_limit: str = "1GB", threads: int = 2) -> Connection:
+    """The published file as pages read it: attached read-only to a database of its own, so that a file that was replaced
+    is another one. Besides it, only what lies in the folders of `readable` can be read, and no later statement changes that.
+
+    Raises AnalystError where there is no file, or none that can be opened.
+    """
+    if not path.exists():
+        raise AnalystError(f"{path} does not exist yet; run `make nightly` first")
+    con = connect(None, memory_limit, threads)
+    try:
+        con.execute("set temp_directory = ''")
+        # Writing into an allowed folder is allowed as well: what is asked has to be one SELECT (ask).
+        con.execute(f"set allowed_directories = [{', '.join(literal(str(folder)) for folder in readable)}]")
+        con.execute(f"attach {literal(str(path))} as warehouse (read_only)")
+        con.execute("use warehouse")
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+    except duckdb.Error as error:
+        con.close()
+        raise AnalystError(str(error)) from error
+    return con
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first rows of what a SELECT gives, with the names and DuckDB types of its columns. `is_cut`: there are more."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    is_cut: bool
+
+
+def ask(con: Connection, question: str, parameters: Mapping[str, Any], max_rows: int) -> Answer:
+    """The answer to one SELECT; those of the parameters that it names are bound. Raises AnalystError."""
+    try:
+        _check_one_select(con, question)
+        found = con.execute(question, parameters_of(strip_comments(question), parameters))
+        described = found.description or []
+        rows = found.fetchmany(max_rows + 1)
+    except duckdb.Error as error:
+        raise AnalystError(str(error)) from error
+    except (OverflowError, ValueError) as error:
+        raise AnalystError(f"a value of the answer has no counterpart here ({error}); cast it to VARCHAR") from error
+    return Answer(tuple(d[0] for d in described), tuple(str(d[1]) for d in described), rows[:max_rows], len(rows) > max_rows)
+
+
+def tables_read(con: Connection, question: str) -> set[str]:
+    """The tables and views that a SELECT names, as question.table. Raises AnalystError."""
+    try:
+        parsed = json.loads(con.execute("select json_serialize_sql($question)", {"question": question}).fetchall()[0][0])
+    except duckdb.Error as error:
+        raise AnalystError(str(error)) from error
+    if parsed["error"]:
+        raise AnalystError(parsed["error_message"])
+    return {f"{node['schema_name']}.{node['table_name']}" for node in _nodes(parsed) if node.get("schema_name")}
+
+
+def _nodes(parsed: Any) -> Iterator[dict[str, Any]]:
+    """The references to tables in a parsed statement, however deep."""
+    if isinstance(parsed, dict):
+        if parsed.get("type") == "BASE_TABLE":
+            yield parsed
+        parsed = list(parsed.values())
+    if isinstance(parsed, list):
+        for part in parsed:
+            yield from _nodes(part)
 
 
 def _check_one_select(con: Connection, question: str) -> None:

@@ -8,10 +8,11 @@ import pytest
 from house import House, request
 
 from pipelines.alert_desk import AlertDesk
-from pipelines.guide import WAREHOUSE, guide, worked_questions
+from pipelines.guide import PANELS, WAREHOUSE, guide, panels_page
 from resources.contracts import SEEDS, contracts
 from resources.events import append
 from resources.warehouse import open_published
+from resources.worked_questions import worked_questions
 
 QUESTIONS = sorted({c.question for c in contracts().values()})
 ASKED_ELSEWHERE = {
@@ -94,3 +95,7 @@ def test_an_analyst_in_another_time_zone_sees_the_same_instants(house: House) ->
 
 def _as_text(asked: list[str]) -> list[str]:
     return [what.replace(" from", " as varchar) from", 1) for what in asked]
+
+
+def test_the_list_of_panels_is_made_from_the_panels_as_they_are_now() -> None:
+    assert PANELS.read_text(encoding="utf-8") == panels_page(), "run `make docs` and commit docs/panels.md"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.labelling.lists import GoneError, Queue
+from apps.web.serve import key_in
 from resources.clock import Clock
 from resources.durable import write_atomically
 
@@ -74,12 +74,8 @@ class Desk:
         self.clock = clock
 
     def key(self) -> str:
-        """What opens the page; made once. A restart of the page leaves open tabs open."""
-        path = self.folder / ".key"
-        with self._alone():
-            if not path.exists():
-                write_atomically(path, secrets.token_urlsafe(24).encode(), mode=0o600)
-            return path.read_text(encoding="ascii")
+        """What opens the page; made once."""
+        return key_in(self.folder)
 
     def entries(self, draw: str) -> dict[str, dict[str, Entry]]:
         """All entries of a draw, by annotator and request id. Raises DeskError."""

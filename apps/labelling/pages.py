@@ -70,6 +70,7 @@ class Labelling:
             Route("/list/{code}/{copy}/{number}", self.item),
             Route("/list/{code}/{copy}/{number}", self.save, methods=["POST"]),
             Mount("/static", StaticFiles(directory=HERE / "static")),
+            Mount("/web", StaticFiles(directory=HERE.parent / "web" / "static")),
         ]
         troubles: Mapping[Any, Any] = {
             DeskError: self._broken, UnreadableQueueError: self._broken, FormError: self._not_taken, GoneError: self._gone,

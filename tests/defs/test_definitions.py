@@ -156,6 +156,7 @@ def test_schedule_and_sensors_are_on_from_the_start(defs: dg.Definitions) -> Non
         "label_queue": dg.DefaultSensorStatus.RUNNING,
         "judge": dg.DefaultSensorStatus.RUNNING,
         "registry": dg.DefaultSensorStatus.RUNNING,
+        "report": dg.DefaultSensorStatus.RUNNING,
     }
     schedules = {schedule.name: schedule.default_status for schedule in defs.schedules or []}
     assert {"nightly", "train_detector", "maintenance"} < schedules.keys()

@@ -14,9 +14,9 @@ from house import House, all_contracts, request, selected
 from assets.tables import table_asset
 from pipelines.alert_desk import AlertDesk
 from pipelines.clock import WallClock
-from pipelines.guide import worked_questions
 from resources.contracts import SEEDS, Contract
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
+from resources.worked_questions import worked_questions
 
 FIRST, QUIET_DAYS, CHANGED_DAYS = date(2026, 9, 1), 18, 4
 LAST = FIRST + timedelta(days=QUIET_DAYS + CHANGED_DAYS - 1)

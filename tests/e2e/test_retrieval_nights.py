@@ -20,13 +20,13 @@ from knowledge_house import TinyEmbedder
 
 from assets.retrieval.assets import known_tables
 from pipelines.clock import WallClock
-from pipelines.guide import worked_questions
 from pipelines.knowledge_desk import KnowledgeDesk
 from resources.capture import parse
 from resources.contracts import SEEDS, contracts
 from resources.embedder import Progress, Vectors
 from resources.landing import Landing, LandingReport
 from resources.references import replace_reference
+from resources.worked_questions import worked_questions
 from simulator.dirt import NO_DIRT
 from simulator.plans import retrieval_plan
 from simulator.traffic import simulate

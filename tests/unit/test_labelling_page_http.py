@@ -11,10 +11,11 @@ import pytest
 from labelling_queue import DRAW, desk_of, handed_in, task, write_draw
 from starlette.testclient import TestClient
 
-from apps.labelling.guard import LOOPBACK, Guard
 from apps.labelling.lists import code_of
 from apps.labelling.pages import Labelling
-from apps.labelling.serve import ServeError, is_loopback, serve
+from apps.labelling.serve import MADE_BY, serve
+from apps.web.guard import LOOPBACK, Guard
+from apps.web.serve import ServeError, is_loopback
 from resources.contracts import SEEDS
 from resources.labelling_seed import LABELLING_FILE, load_labelling
 
@@ -38,7 +39,7 @@ def client_of(labelling: Path, base_url: str = HERE) -> TestClient:
     """A browser that nobody has let in."""
     desk = desk_of(labelling)
     page = Labelling(desk, load_labelling(SEEDS / LABELLING_FILE))
-    return TestClient(Guard(page.app, desk.key(), LOOPBACK), base_url=base_url, follow_redirects=False)
+    return TestClient(Guard(page.app, desk.key(), LOOPBACK, MADE_BY), base_url=base_url, follow_redirects=False)
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_the_key_leaves_the_address_and_comes_back_from_this_page_alone(labellin
 
 def test_others_come_by_the_name_that_was_said_and_over_tls(labelling: Path) -> None:
     desk, host = desk_of(labelling), "desk.example"
-    guard = Guard(Labelling(desk, load_labelling(SEEDS / LABELLING_FILE)).app, desk.key(), {host})
+    guard = Guard(Labelling(desk, load_labelling(SEEDS / LABELLING_FILE)).app, desk.key(), {host}, MADE_BY)
     with TestClient(guard, base_url=f"https://{host}", follow_redirects=False) as other:
         assert "; secure" in other.get(f"/?key={desk.key()}").headers["set-cookie"].lower()
         assert other.post("/name", data={"name": "bo"}, headers={"origin": f"https://{host}"}).status_code == 303

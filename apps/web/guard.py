@@ -1,6 +1,6 @@
 """Who is let in: the right address, the key, and forms of this page alone; and what a browser may do with what it gets.
 
-The words on this page are for one person's eyes. A port on loopback is open to everybody on the machine, and to every page
+What a page shows is for one person's eyes. A port on loopback is open to everybody on the machine, and to every page
 that their browsers show: other sites by forms, and by names that they make point here (DNS rebinding).
 """
 
@@ -34,12 +34,16 @@ KEY = "key"
 
 
 class Guard:
-    """Lets requests through to `app` that name one of `hosts`, know `key`, and, where they post, come from this page."""
+    """Lets requests through to `app` that name one of `hosts`, know `key`, and, where they post, come from this page.
 
-    def __init__(self, app: ASGIApp, key: str, hosts: Collection[str]):
+    `made_by` is the make target that starts the page, and names its cookie.
+    """
+
+    def __init__(self, app: ASGIApp, key: str, hosts: Collection[str], made_by: str):
         self.app = app
         self.key = key
         self.hosts = hosts
+        self.made_by = made_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse with 400, 401 or 403."""
@@ -59,20 +63,20 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if scope["type"] != "http" or _name(host) not in self.hosts:
-            return _refusal(400, "this page does not go by that name; use the address that `make labelling` printed")
+            return _refusal(400, f"this page does not go by that name; use the address that `make {self.made_by}` printed")
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return _refusal(405, "this page knows GET and POST")
         if scope["method"] == "POST" and (not host or _netloc(headers.get("origin", "")) != host):
             return _refusal(403, "a form of another page is not taken")
         given = QueryParams(scope["query_string"]).get(KEY)
-        cookie = f"labelling_{(scope.get('server') or ('', 0))[1]}"  # Cookies are shared by all ports of a host.
+        cookie = f"{self.made_by}_{(scope.get('server') or ('', 0))[1]}"  # Cookies are shared by all ports of a host.
         if given is not None and self._is_key(given):
             answer = RedirectResponse("/", status_code=303)
             is_open = _name(host) not in LOOPBACK
             answer.set_cookie(cookie, self.key, max_age=31_536_000, secure=is_open, httponly=True, samesite="strict")
             return answer
         if not self._is_key(_cookie(headers.get("cookie", ""), cookie)):
-            return _refusal(401, "open the address that `make labelling` printed: it has the key to this page")
+            return _refusal(401, f"open the address that `make {self.made_by}` printed: it has the key to this page")
         return None
 
     def _is_key(self, given: str) -> bool:

@@ -1,0 +1,18 @@
+-- title: Requests
+-- show: tile
+-- unit: count
+-- section: In short
+-- meaning: LLM requests of all tenants and features, re-deliveries counted once.
+select
+    day,
+    sum(requests) as value,
+    any_value(before.value) as before
+from service.sli_daily
+cross join (
+    select sum(requests) as value
+    from service.sli_daily
+    where scope = 'all' and day > $day - 2 * $days and day <= $day - $days
+) as before
+where scope = 'all' and day > $day - $days
+group by grouping sets ((day), ())
+order by day;

@@ -1,0 +1,1 @@
+"""What all pages share: who is let in, where they listen, how they look."""
