@@ -53,13 +53,18 @@ def skewed(gains: float, gain: float, losses: float) -> World:
 
 def moved(world: World, points: float) -> World:
     """The same, truly better or worse by so many points: found at once instead of not at all, or the other way round."""
+    end = 1.0 if points > 0 else 0.0
+
+    def able(old: Floats) -> NDArray[np.bool_]:
+        return old < 0.01 if points > 0 else old > 0.99
+
+    new, old = world(np.random.default_rng(0), 200_000)
+    # Of the queries that can change, as many do as it takes; of a few that were drawn there may be none.
+    share = abs(points) / 100 / float((able(old) * np.abs(end - new)).mean())
 
     def other(rng: np.random.Generator, n: int) -> Pair:
         new, old = world(rng, n)
-        end = 1.0 if points > 0 else 0.0
-        able = old < 0.01 if points > 0 else old > 0.99
-        # Of the queries that can change, as many do as it takes.
-        struck = able & (rng.random(n) < abs(points) / 100 / float((able * np.abs(end - new)).mean()))
+        struck = able(old) & (rng.random(n) < share)
         return np.where(struck, end, new), old
 
     return other
