@@ -194,7 +194,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--format", help=f"one of {', '.join(formats())}; left out: the one that reads most")
     parser.add_argument("--source", help="a source of sources.yml, with its format and defaults")
     options = parser.parse_args(arguments)
-    path, now = options.file, datetime.now(UTC)
+    # make hands a ~ on as it stands.
+    path, now = options.file.expanduser(), datetime.now(UTC)
     try:
         source = _source(options.format, options.source)
         if path.exists() and not path.is_file():
@@ -211,9 +212,9 @@ def main(arguments: list[str]) -> int:
                 print("\n".join(f"{landed:,} records land with FORMAT={name}" for name, landed in others))
             return 0 if stage.records_landed else 1
     except FileNotFoundError:
-        print(f"check-source: there is no file {terminal.one_line(str(options.file))}", file=sys.stderr)
+        print(f"check-source: there is no file {terminal.one_line(str(path))}", file=sys.stderr)
     except PermissionError:
-        print(f"check-source: {terminal.one_line(str(options.file))} may not be read by this user", file=sys.stderr)
+        print(f"check-source: {terminal.one_line(str(path))} may not be read by this user", file=sys.stderr)
     except (CalendarError, SourceError, TypingFailed, FileStillWritten, UnreadableFile) as error:
         print(f"check-source: {terminal.lines(str(error))}", file=sys.stderr)
     return 2

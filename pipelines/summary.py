@@ -35,6 +35,7 @@ left join (
 where d.day between $since and $last
 order by d.day desc limit 7
 """
+_EARLIER = "select count(*), min(day) from governance.accounting where requests > 0 and day < $since"
 _UNPRICED = """
 select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, count(distinct request_id) as requests
 from cost.charges
@@ -142,6 +143,9 @@ def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
     quarantined = con.execute(_QUARANTINED, arrived).fetchall()
     if quarantined:
         notes.append("quarantine: " + ", ".join(f"{reason} {count:,}" for reason, count in quarantined))
+    earlier, first = con.execute(_EARLIER, arrived).fetchall()[0]
+    if earlier:
+        notes.append(f"{earlier:,} earlier days have requests, from {first} on: select * from governance.accounting")
     for provider, model, reason, requests in con.execute(_UNPRICED, recent).fetchall():
         unmeasured = reason == "tokens_unmeasured"
         remedy = "add it to warehouse/seeds/prices.yml"

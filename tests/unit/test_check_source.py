@@ -101,6 +101,15 @@ def test_a_large_file_is_not_read_once_for_each_format(capsys: pytest.CaptureFix
     assert "my.jsonl is larger than 32 MB; give FORMAT=" in capsys.readouterr().err
 
 
+def test_a_home_folder_is_found_as_make_hands_it_on(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my.jsonl").write_text(json.dumps({"ts": TS}) + "\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["~/my.jsonl", "--format", "canonical"]) == 0
+    assert "1 landed" in capsys.readouterr().out
+
+
 def test_a_source_is_checked_with_its_defaults(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(f"TIMESTAMP,ContextTokens,GeneratedTokens\n{TS},10,2\n")

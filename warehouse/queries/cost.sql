@@ -4,6 +4,17 @@ from cost.cost_daily
 group by day, tenant
 order by day desc, cost_usd desc;
 
+-- What did each team and feature cost in the last seven days, and in the seven before?
+select
+    team,
+    feature,
+    sum(case when cost_daily.day > newest.day - 7 then contracted_amount end) as usd,
+    sum(case when cost_daily.day <= newest.day - 7 then contracted_amount end) as usd_before
+from cost.cost_daily, (select max(day) as day from cost.cost_daily) as newest
+where cost_daily.day > newest.day - 14
+group by team, feature
+order by usd desc nulls last;
+
 -- Which models must be priced, and how much traffic hangs on them?
 select *
 from cost.unpriced_models
