@@ -7,6 +7,7 @@ states what is to be live: whether the application reads it shows in release.liv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -186,7 +187,7 @@ class ReleaseDesk:
         details = {name: row[name] for name in _AUDITED}
         audit.append(self.store, f"release.{row['act']}", row["release_id"], details, self._now(), row["actor"])
 
-    def _index(self, m: PromptManifest) -> Row | None:
+    def _index(self, m: PromptManifest) -> Mapping[str, Any] | None:
         """The release of its index that is live."""
         return live_index(m, table_rows(self.store, INDEXES))
 

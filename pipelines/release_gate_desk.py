@@ -148,8 +148,8 @@ class ReleaseGateDesk:
         else:
             if name in (releases := self._releases()):
                 return self.evals.stored(str(releases[name]["eval_run"]), plan.suites)
-            version = version_of(name, seed, manifests, table_rows(self.store, INDEXES))
-            return self.evals.ask(version, plan.suites, plan.runs, is_fresh, say)
+            asked = version_of(name, seed, manifests, table_rows(self.store, INDEXES))
+            return self.evals.ask(asked, plan.suites, plan.runs, is_fresh, say)
         return self.evals.read(identity, plan.suites, given, plan.runs.repeats)
 
     def _identity(
