@@ -50,9 +50,9 @@ bench-drift: setup ## drift tests beside Evidently, which has .venv/bench for it
 rotate-key: setup ## make pseudonyms with a new key from now on; earlier ones stay for look-ups (docs/keys.md)
 	@$(PY) -W ignore -m pipelines.rotate_key
 
-check-source: setup ## how a log file would land: FILE=my.jsonl FORMAT=otlp, or SOURCE= for one of sources.yml
-	@test -n "$(FILE)" -a -n "$(FORMAT)$(SOURCE)" || { echo "usage: make check-source FILE=my.jsonl FORMAT=canonical (or SOURCE=gateway)" >&2; exit 2; }
-	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),--format $(FORMAT))
+check-source: setup ## how a log file would land: FILE=my.jsonl, with FORMAT=otlp (left out: the one that fits), or SOURCE=
+	@test -n "$(FILE)" || { echo "usage: make check-source FILE=my.jsonl [FORMAT=otlp] (or SOURCE=gateway)" >&2; exit 2; }
+	@$(PY) -W ignore -m pipelines.check_source "$(FILE)" $(if $(SOURCE),--source $(SOURCE),$(if $(FORMAT),--format $(FORMAT)))
 
 audit: setup ## known vulnerabilities of the pinned packages, by the package index or a clone of advisories: ADVISORIES=folder
 	@test -n "$(ADVISORIES)" -o -x .venv/audit/bin/pip-audit || { $(PY) -m venv .venv/audit && .venv/audit/bin/pip install -qq -c constraints.txt pip-audit==2.10.1; }
@@ -83,6 +83,12 @@ label-queue: setup ## draw the responses that people are asked to judge, and wri
 
 labelling: setup ## the page where people judge answers, on http://127.0.0.1:3001 (docs/labelling.md)
 	@$(PY) -W ignore -m pipelines.labelling_page $(ARGS)
+
+pages: setup ## executive, on-call, debug and SQL pages on http://127.0.0.1:3002 (docs/pages.md; ARGS="--port 3005")
+	@$(PY) -W ignore -m pipelines.show_pages $(ARGS)
+
+screenshots: setup ## pictures of the pages for the documentation, by a Chromium of this machine
+	@$(PY) -W ignore -m pipelines.screenshots $(ARGS)
 
 import-labels: setup ## take what people said: files in the home's labelling/inbox
 	@$(PY) -W ignore -m pipelines.label import
@@ -140,4 +146,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, configuration, lineage, differences between formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: doctor evals replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: pages screenshots doctor evals replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
