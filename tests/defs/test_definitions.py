@@ -118,6 +118,8 @@ def test_sql_that_reads_what_its_contract_does_not_say_is_refused(tmp_path: Path
     edited = with_sql(days, tmp_path, "select day, request_id, ts from logs.requests join logs.landed using (day)")
     with pytest.raises(ContractError, match=r"logs\.request_days: its SQL reads \['logs\.landed', 'logs\.requests'\]"):
         assert_reads(edited)
+    evidence = "select day, request_id, ts, 'select * from logs.landed where ''x'' = 1' as evidence from logs.requests"
+    assert_reads(with_sql(days, tmp_path, evidence))
     # `extract(hour from …)` and a comment name no table.
     assert_reads(with_sql(days, tmp_path, "select extract(hour from r.ts) from logs.requests as r -- from logs.landed"))
 
