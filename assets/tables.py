@@ -26,7 +26,6 @@ from resources.warehouse_resource import EmbedderResource, WarehouseResource
 DUE_AFTER, LATE_AFTER = timedelta(hours=26), timedelta(hours=36)
 """A nightly table is computed every 24 hours: 26 are a slow night, after 36 somebody should look."""
 _FROM = re.compile(r"\b(?:from|join)\s+([a-z_]+\.[a-z_0-9]+)", re.IGNORECASE)
-_TEXT = re.compile(r"'[^']*'")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 
 _KINDS = {
