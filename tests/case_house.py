@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +66,10 @@ def asked(name: str, question: str = QUESTION, answer: str = "You have 60 days."
     return answered(name, **{"feature": "chat", "prompt_text": question, "output_text": answer, **more})
 
 
-if __name__ == "__main__":
-    house = CaseHouse(Path(sys.argv[1]))
-    if sys.argv[2] == "propose":
-        house.cases().propose()
+def act_in(root: str, act: str, *case_id: str) -> None:
+    """What a process of its own does in the house at `root`: `propose`, or `accept` with a case's id."""
+    desk = CaseHouse(Path(root)).cases()
+    if act == "propose":
+        desk.propose()
     else:
-        house.cases().accept(sys.argv[3], "ana", kind="answerable", must=["30"])
-
+        desk.accept(*case_id, "ana", kind="answerable", must=["30"])

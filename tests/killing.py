@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
@@ -60,6 +60,20 @@ def forks() -> ForkServerContext:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         forkserver.ensure_running()
     return context
+
+
+def status_of(target: Callable[..., Any], *arguments: Any, **environment: str) -> int | None:
+    """How a function of some module ended in a process of its own, forked as a Worker is: minus the signal's number where
+    it was killed."""
+    process = forks().Process(target=_in_environment, args=(environment, target, arguments), daemon=True)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _in_environment(environment: Mapping[str, str], target: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    os.environ.update(environment)
+    sys.exit(target(*arguments))
 
 
 class Worker:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import stat
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from byte_scan import searched
-from case_house import QUESTION, CaseHouse, asked, complaint
-from killing import REPO
+from case_house import QUESTION, CaseHouse, act_in, asked, complaint
+from killing import status_of
 from label_house import label
 
 from assets.quality.case_log import CaseError
@@ -221,10 +218,7 @@ def test_a_pass_that_is_killed_goes_on_where_it_was(house: CaseHouse, point: str
     acts = ["accept", CASE] if point == "cases.in_suite" else ["propose"]
     if acts[0] == "accept":
         house.cases().propose()
-    environment = {**os.environ, "NOCTURNE_FAILPOINT": point, "PYTHONPATH": f"{REPO}{os.pathsep}{REPO / 'tests'}"}
-    worker = [sys.executable, "-W", "ignore", str(REPO / "tests" / "case_house.py"), str(house.root), *acts]
-    done = subprocess.run(worker, env=environment, cwd=REPO, capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    assert status_of(act_in, str(house.root), *acts, NOCTURNE_FAILPOINT=point) == -signal.SIGKILL
     house.cases().propose()
     house.cases().accept(CASE, "ana", kind="answerable", must=["30"])
     assert [row["act"] for row in house.log()] == ["proposed", "accepted"]
