@@ -22,7 +22,8 @@ from resources.contracts import Contract
 
 DIALECT = "duckdb"
 _PARAMETER = re.compile(r"\$(day)\b")
-Schema = dict[str, dict[str, dict[str, str]]]
+Schema = dict[str, object]
+"""Question to table to column to type."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Lineage:
 
 def schema_of(promised: Mapping[str, Contract]) -> Schema:
     """The columns of every table, as sqlglot asks for them."""
-    found: Schema = {}
+    found: dict[str, dict[str, dict[str, str]]] = {}
     for contract in promised.values():
         found.setdefault(contract.question, {})[contract.table] = {c.name: c.type for c in contract.columns}
-    return found
+    return dict(found)
 
 
 def lineage_of(contract: Contract, promised: Mapping[str, Contract], schema: Schema) -> Lineage:
