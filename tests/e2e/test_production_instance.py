@@ -106,7 +106,11 @@ def test_old_runs_go_from_postgres_and_what_the_ui_shows_of_a_day_stays(instance
     assert forget(instance, datetime.now(UTC) + timedelta(hours=1)) == Forgotten(0, 0, None)
 
 
-def test_the_landing_job_of_a_night_runs_once_on_it(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_the_landing_job_of_a_night_runs_once_on_it(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Somebody may work on the checkout meanwhile; tests/defs/test_sensor_opening.py holds what then is.
+    monkeypatch.setattr("pipelines.sensor_opening.checkout_digest", lambda: "as loaded")
     seeds, landing = tmp_path / "seeds", tmp_path / "landing" / "gateway"
     shutil.copytree(SEEDS, seeds, ignore=shutil.ignore_patterns("gitleaks", "prompts", "evals"))
     (seeds / "sources.yml").write_text("sources:\n  gateway: {format: canonical}\n", encoding="utf-8")
