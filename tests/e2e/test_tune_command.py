@@ -82,7 +82,10 @@ def test_a_night_trains_outside_its_process_and_the_curve_is_seen_in_dagster(hou
 
 
 def test_a_training_of_hours_holds_up_no_table_and_no_alert(house: DeskHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = ("land", "probe", "read_labels", "compute", "ask_for_labels", "judge", "index", "sync_prompts", "publish", "alert")
+    steps = (
+        "wait_until_settled", "land", "probe", "read_labels", "compute", "ask_for_labels", "judge", "index", "sync_prompts",
+        "publish", "alert",
+    )  # fmt: skip
     order: list[str] = []
     with dg.DagsterInstance.ephemeral() as instance:
         night = NightRun(Settings.from_environment(), print, resources(house))
