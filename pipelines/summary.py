@@ -109,7 +109,7 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
         '  ask it    .venv/bin/python -m pipelines.ask "select * from cost.cost_daily order by day desc limit 5"',
         markup=False,
     )
-    console.print("  see it    make dev      (the Dagster UI on http://127.0.0.1:3000)", markup=False)
+    console.print("  see it    make pages    (the pages on http://127.0.0.1:3002; make dev: the Dagster UI)", markup=False)
     console.print(
         "  your own  NOCTURNE_LANDING=folder make nightly      (one sub-folder a source; README.md says how)", markup=False
     )
