@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from core import core_house
 from dagster._core.remote_origin import CodeLocationOrigin, InProcessCodeLocationOrigin
+from dagster._core.storage.tags import SCHEDULED_EXECUTION_TIME_TAG
 from dagster._core.test_utils import freeze_time
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
@@ -74,7 +75,7 @@ def test_each_schedule_is_on_and_after_three_days_down_asks_once(scheduler: Sche
     caught_up = scheduler.tick("2026-11-12T20:00:00")
     assert (caught_up[LAND], caught_up[MAINTAIN]) == (1, 1)
     newest = scheduler.instance.get_runs(dg.RunsFilter(job_name=LAND), limit=1)[0]
-    assert newest.tags["dagster/scheduled_execution_time"] == f"2026-11-12T{hour:02}:00:00+00:00"
+    assert newest.tags[SCHEDULED_EXECUTION_TIME_TAG] == f"2026-11-12T{hour:02}:00:00+00:00"
 
 
 def deliver(house: House, day: str) -> None:
