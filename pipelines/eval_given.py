@@ -36,7 +36,8 @@ inner join logs.texts as a
     on a.file_id = r.file_id and a.record_number = r.record_number and a.record_kind = 'request' and a.part = 'output'
 left join cost.request_costs as c on c.request_id = r.request_id and c.day = r.day
 where
-    version_name(r.prompt_version) = version_name($version) and r.error_class is null and coalesce(r.may_label, true) and coalesce(r.may_train, true)
+    version_name(r.prompt_version) = version_name($version) and r.error_class is null
+    and coalesce(r.may_label, true) and coalesce(r.may_train, true)
     and trim(q.text) in (select unnest($questions))
 order by r.ts desc, r.request_id
 """

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pipelines.champion import EMBEDDER, followed_fingerprints
+from pipelines.settings import Dtype
 from pipelines.tuning_desk import LOCK
 from pipelines.tuning_ledger import CANCELLED, FAILED, PROMOTED, REJECTED, RETIRED, TuningLedger
 from resources.clock import Clock
@@ -28,7 +29,7 @@ from resources.tuning_seed import MODELS
 KEPT = timedelta(days=30)
 """After a candidate's last step."""
 _ENDED = (CANCELLED, FAILED, PROMOTED, REJECTED, RETIRED)
-_DTYPES = ("float32", "bfloat16")
+_DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
 """Each is another fingerprint, and has vectors of its own."""
 
 

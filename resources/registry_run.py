@@ -64,7 +64,7 @@ def remove_files(client: MlflowClient, run_id: str) -> None:
 
     kept = get_artifact_repository(client.get_run(run_id).info.artifact_uri, tracking_uri=client.tracking_uri)
     if any(file.path == f"{FOLDER}/{ARTEFACTS}" for file in kept.list_artifacts(FOLDER)):
-        kept.delete_artifacts(f"{FOLDER}/{ARTEFACTS}")
+        kept.delete_artifacts(f"{FOLDER}/{ARTEFACTS}")  # type: ignore[no-untyped-call]
 
 
 def _make_registered_model(client: MlflowClient, model: str) -> None:

@@ -1,7 +1,7 @@
 """How a detector is trained on labels, and how good it is on conversations that it has not seen.
 
-Here belong the fit, its calibration, what is held out, and the rule by which it is better than none. Its form is detector.py. Every
-number that is reported comes from rows whose conversation was not in the fit, calibration included.
+Here belong the fit, its calibration, what is held out, and the rule by which it is better than none. Its form is
+detector.py. Every number that is reported comes from rows whose conversation was not in the fit, calibration included.
 """
 
 from __future__ import annotations

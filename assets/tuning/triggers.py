@@ -24,11 +24,11 @@ REFERENCE_DAYS = 28
 WINDOW_DAYS = 7
 """A night's measure is of the questions of so many days: nights that are nearer to each other share questions."""
 MOST_CHANCE = 0.025
-"""One-sided, of all questions about all series of a kind together: how often a night without any change looks like a fall, or
-one that just reaches its floor as below it."""
+"""One-sided, of all questions about all series of a kind together: how often a night without any change looks like a fall,
+or one that just reaches its floor as below it."""
 USUAL_SD, USUAL_NIGHTS = 0.03, 7
-"""How far nights lie apart by more than a draw of questions explains: three points are supposed, and count as much as so many
-nights on which it was measured. Of one night it cannot be measured at all, of few badly."""
+"""How far nights lie apart by more than a draw of questions explains: three points are supposed, and count as much as so
+many nights on which it was measured. Of one night it cannot be measured at all, of few badly."""
 FEWEST_PAIRS = 64
 """With fewer examples to learn from, no training begins, whatever fell."""
 _Z = NormalDist().inv_cdf(0.975)

@@ -224,7 +224,9 @@ def test_answers_leave_with_the_words_of_their_time_though_nothing_was_logged_th
     assert remove_words(house.store) == 1 and answers.known() == {}
 
 
-FORM = {"type": "object", "required": ["answer"], "properties": {"answer": {"type": "string"}}, "additionalProperties": False}
+FORM = {
+    "type": "object", "required": ["answer"], "properties": {"answer": {"type": "string"}}, "additionalProperties": False,
+}  # fmt: skip
 
 
 def test_answers_keep_to_the_schema_of_their_version_which_is_sent_where_the_endpoint_takes_it(
