@@ -26,6 +26,11 @@ def seed(tmp_path: Path, text: str) -> Path:
         ("list:\n  - {mode: off, mode: full}\n", "seed.yml names 'mode' twice, in line 2"),
         ("a:\n\t- b\n", "seed.yml is not YAML"),
         ("since: 2026-13-01\n", "seed.yml is not YAML: month must be in 1..12"),
+        ("a: 1\ncontent: {{question}}\n", 'a key that is no text, in line 2; quote {{...}}: "{{question}}"'),
+        ("? [a, b]\n: 1\n", "a key that is no text, in line 1"),
+        ("a: !!int ''\n", "seed.yml is not YAML"),
+        ("- " * 100_000 + "x", "nested more than 100 levels deep, in line 1"),
+        ("a: " + "{b: " * 200 + "}" * 200, "nested more than 100 levels deep, in line 1"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file(tmp_path: Path, text: str, told: str) -> None:
