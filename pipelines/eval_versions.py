@@ -17,6 +17,7 @@ from assets.quality.eval_case import EvalCase
 from assets.release.eval_prompt import messages, tools
 from assets.release.manifest import PromptManifest, parse_manifest
 from assets.release.releases import INDEX_PARTS, live_index
+from resources.chat_endpoint import TOKEN_NAMES
 from resources.prompt_seed import read_prompt_files
 from resources.release_seed import JSON_SCHEMA, RELEASE_FILE, EvalEndpoint, ReleaseSeed
 
@@ -92,7 +93,12 @@ class Version:
         if self.manifest and self.output_schema is not None and self.endpoint.response_format == JSON_SCHEMA:
             form = {"name": self.manifest.prompt, "schema": self.output_schema}
             plain["response_format"] = {"type": JSON_SCHEMA, JSON_SCHEMA: form}
-        return {**plain, **(self.manifest.model.settings if self.manifest else {}), "model": self.model}
+        settings = self.manifest.model.settings if self.manifest else {}
+        if not TOKEN_NAMES.isdisjoint(settings):
+            # Two caps on one answer are refused by providers; the manifest's is the one that was meant.
+            for name in TOKEN_NAMES.difference(settings):
+                plain.pop(name, None)
+        return {**plain, **settings, "model": self.model}
 
 
 def read_manifests(seeds: Path) -> dict[str, PromptManifest]:

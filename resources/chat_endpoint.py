@@ -16,7 +16,8 @@ ENDPOINT_KEYS = frozenset({
     "base_url", "model", "key_env", "temperature", "max_tokens", "max_tokens_name", "seed", "timeout_s",
     "requests_per_minute",
 })  # fmt: skip
-_TOKEN_NAMES = ("max_tokens", "max_completion_tokens")
+TOKEN_NAMES = frozenset({"max_tokens", "max_completion_tokens"})
+"""How the cap on an answer's tokens is called; a request has one of them."""
 
 
 class EndpointError(ValueError):
@@ -67,8 +68,8 @@ def endpoint_fields(where: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     if key_env is not None and not (isinstance(key_env, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]*", key_env)):
         # Somebody who writes the key itself must not find it in an error message.
         raise EndpointError(f"{where}: key_env names an environment variable, in capitals; it is never the key itself")
-    if raw.get("max_tokens_name", "max_tokens") not in _TOKEN_NAMES:
-        raise EndpointError(f"{where}: max_tokens_name is one of {', '.join(_TOKEN_NAMES)}")
+    if raw.get("max_tokens_name", "max_tokens") not in TOKEN_NAMES:
+        raise EndpointError(f"{where}: max_tokens_name is one of {', '.join(sorted(TOKEN_NAMES, key=len))}")
     numbers = {
         "temperature": number(
             where, raw, "temperature", lambda v: 0 <= v <= 2, "from 0 to 2, or null to leave it out", nullable=True

@@ -7,8 +7,9 @@ lint.py's; docs/prompts.md says all of it for people.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -23,6 +24,13 @@ _KEYS = {
     "prompt", "version", "feature", "owner", "what", "template", "variables", "model", "system_policy", "retrieval", "tools",
     "output_schema", "evaluation_set", "approvals", "rollback_to", "monitoring",
 }  # fmt: skip
+_ASKED_BY_NAME = frozenset({
+    "messages", "model", "prompt", "input", "system", "stream", "stream_options", "n", "best_of", "tools", "tool_choice",
+    "functions", "function_call", "response_format",
+})  # fmt: skip
+"""What a request is made of by other fields than the settings: a setting of that name would ask something else."""
+MOST_VALUES, MOST_LEVELS = 10_000, 64
+"""Of a manifest: a few lines of YAML whose aliases name each other stand for billions of values."""
 _NEEDED = ("prompt", "version", "feature", "what", "template", "model")
 
 
@@ -156,6 +164,7 @@ def parse_manifest(raw: Any, file: str) -> PromptManifest:
     """A manifest from its YAML mapping. Raises ManifestError."""
     if not isinstance(raw, dict):
         raise ManifestError(f"{file} is one mapping, with {', '.join(_NEEDED)} at least")
+    _check_size(file, raw)
     _refuse_unknown(file, raw, _KEYS)
     for key in _NEEDED:
         if raw.get(key) in (None, "", [], {}):
@@ -228,6 +237,10 @@ def _model(file: str, raw: Any) -> ModelPin:
     if not isinstance(settings, dict) or not all(isinstance(key, str) for key in settings):
         raise ManifestError(f"{where}: settings is a mapping, such as {{temperature: 0.2, max_tokens: 600}}")
     _check_json(f"{where}: settings", settings)
+    if strange := sorted(_ASKED_BY_NAME & set(settings)):
+        raise ManifestError(
+            f"{where}: settings may not say {', '.join(strange)}: template, name, tools and output_schema of the manifest do"
+        )
     return ModelPin(provider, name, settings, asked_as)
 
 
@@ -243,8 +256,8 @@ def _retrieval(file: str, raw: Any) -> RetrievalUse | None:
         raise ManifestError(f"{where} needs an index")
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= 1000:
         raise ManifestError(f"{where}: k is a number of documents, from 1 to 1000; not {k!r}")
-    if isinstance(least, bool) or not isinstance(least, int | float | None):
-        raise ManifestError(f"{where}: minimum_score is a number; left out: none. Not {least!r}")
+    if isinstance(least, bool) or not isinstance(least, int | float | None) or not _is_finite(least):
+        raise ManifestError(f"{where}: minimum_score is a finite number; left out: none. Not {least!r}")
     flags = {key: raw.get(key, False) for key in ("require_citations", "refuse_if_not_in_context")}
     if wrong := [key for key, value in flags.items() if not isinstance(value, bool)]:
         raise ManifestError(f"{where}: {wrong[0]} is true or false, not {flags[wrong[0]]!r}")
@@ -285,11 +298,39 @@ def _texts(file: str, key: str, raw: Any, meaning: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in raw.items()}
 
 
+def _is_finite(value: int | float | None) -> bool:
+    try:
+        return value is None or math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _check_size(file: str, raw: Any) -> None:
+    """Raises ManifestError where there are more than MOST_VALUES values, or MOST_LEVELS of them within each other."""
+    holders, count, level = [raw], 0, 0
+    while holders:
+        count, level = count + sum(map(len, holders)), level + 1
+        if count > MOST_VALUES or level > MOST_LEVELS:
+            raise ManifestError(f"{file} has at most {MOST_VALUES:,} values, {MOST_LEVELS} levels deep; make it smaller")
+        inner = [value for holder in holders for value in (holder.values() if isinstance(holder, dict) else holder)]
+        holders = [value for value in inner if isinstance(value, dict | list)]
+
+
 def _check_json(where: str, value: Any) -> None:
+    """Raises ManifestError for what JSON has no form for. Keys are texts: YAML reads `on:` and `1:` as something else."""
+    if (strange := next(_strange_keys(value), None)) is not None:
+        raise ManifestError(f"{where} has the key {strange!r}, which is no text; quote it")
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
         raise ManifestError(f"{where} holds what JSON has no form for, such as a date; quote it") from None
+
+
+def _strange_keys(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from (key for key in value if not isinstance(key, str))
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _strange_keys(inner)
 
 
 def _refuse_unknown(where: str, raw: Mapping[Any, Any], allowed: set[str]) -> None:

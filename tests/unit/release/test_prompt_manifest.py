@@ -16,6 +16,17 @@ def parsed(**changes: Any) -> PromptManifest:
     return parse_manifest(manifest(**changes), "support.yml")
 
 
+PIN = {"provider": "openai", "name": "m"}
+
+
+def bomb(levels: int) -> Any:
+    """As YAML makes it of aliases: 10 ** levels values, in no more memory than 10 * levels."""
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value] * 10
+    return value
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -33,12 +44,29 @@ def parsed(**changes: Any) -> PromptManifest:
         ({"retrieval": {"index": "main", "k": 3, "require_citations": "yes"}}, "require_citations is true or false"),
         ({"approvals": {"needed": 2, "by": ["ada"]}}, "2 people are needed, and 1 may"),
         ({"tools": ["look_up_order"]}, "tools is a mapping"),
+        ({"model": PIN | {"settings": {"messages": []}}}, "settings may not say messages"),
+        ({"model": PIN | {"settings": {"n": 2, "model": "m", "temperature": 0}}}, "settings may not say model, n:"),
+        ({"model": PIN | {"settings": {"logit_bias": {50256: -100}}}}, "the key 50256, which is no text; quote it"),
+        ({"output_schema": {"properties": {True: {}, "a": {}}}}, "the key True, which is no text; quote it"),
+        ({"output_schema": [{1: 2}]}, "the key 1, which is no text; quote it"),
+        ({"retrieval": {"index": "main", "k": 3, "minimum_score": float("nan")}}, "minimum_score is a finite number"),
+        ({"retrieval": {"index": "main", "k": 3, "minimum_score": 10**400}}, "minimum_score is a finite number"),
+        ({"output_schema": {"enum": list(range(10_000))}}, "at most 10,000 values"),
+        ({"what": bomb(40)}, "at most 10,000 values"),
     ],
 )
 def test_a_wrong_shape_is_told_with_file_key_and_remedy(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(ManifestError, match=told) as error:
         parsed(**changes)
     assert str(error.value).startswith("support.yml")
+
+
+def test_a_manifest_that_is_nested_without_end_is_told() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(70):
+        schema = {"items": schema}
+    with pytest.raises(ManifestError, match="64 levels deep"):
+        parsed(output_schema=schema)
 
 
 def test_the_digest_covers_what_the_application_gets_and_not_what_is_said_about_it() -> None:
