@@ -14,6 +14,7 @@ from typing import Any
 from assets.release.assets import REGISTRY_LOG, Prompts, read_prompts
 from assets.release.manifest import PromptManifest, canonical
 from assets.release.releases import CANDIDATE, LIVE, alias_of, live_releases
+from assets.service.assets import read_service_seeds
 from resources.clock import Clock
 from resources.events import alone, append, table_rows
 from resources.failpoints import failpoint
@@ -28,16 +29,19 @@ Row = dict[str, Any]
 
 @dataclass
 class Synced:
-    """What one pass did: versions that are new to the registry, aliases that it moved, and those that it found moved."""
+    """What one pass did: versions that are new to the registry, aliases that it moved, and those that it found moved.
+    `waiting`: of releases whose alias could not be moved, by name, why."""
 
     registered: list[str] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [f"registered {', '.join(self.registered)}" if self.registered else "no version is new to the registry"]
         parts += [f"alias {one}" for one in self.moved]
         parts += [f"somebody else moved alias {one}" for one in self.found]
+        parts += [f"{release}: {why}" for release, why in self.waiting.items()]
         return "; ".join(parts)
 
 
@@ -87,7 +91,12 @@ class PromptDesk:
         for row in self._unapplied(table_rows(self.store, REGISTRY_LOG)):
             alias = self.alias(row["feature"], row["environment"])
             there = {one.version: one for one in self.registry.versions(row["prompt"])}
-            if (one := there.get(row["prompt_version"])) is None:
+            one = there.get(row["prompt_version"])
+            if alias is None or one is None:
+                lacks = f"the registry has no {row['prompt']}@{row['prompt_version']}; `make prompts` says what it lacks"
+                if alias is None:
+                    lacks = f"features.yml has no feature {row['feature']!r}, whose environments name it; declare it"
+                done.waiting[row["release_id"]] = f"its alias did not move: {lacks}"
                 continue
             self.point(one, alias, row["actor"], row["release_id"])
             done.moved.append(f"{alias} of {row['prompt']} to {row['prompt_version']}")
@@ -98,11 +107,11 @@ class PromptDesk:
         failpoint("prompt.pointed")
         self._log(one.prompt, "alias_moved", one, alias=alias, actor=actor, release_id=release_id)
 
-    def alias(self, feature: str, environment: str) -> str:
-        """The alias that says what is live in an environment of a feature. Raises ReleaseError."""
-        declared = {row["feature"]: row["environments"] for row in table_rows(self.store, "service.features")}
-        counted = (declared.get(feature) or "").split(",")
-        return alias_of(environment, [name for name in counted if name])
+    def alias(self, feature: str, environment: str) -> str | None:
+        """The alias that says what is live in an environment of a feature, by the seed as it stands: the table of features
+        is a night behind it. None: it has no such feature. Raises ReleaseError and ServiceSeedError."""
+        declared = read_service_seeds(self.seeds).features.get(feature)
+        return None if declared is None else alias_of(environment, declared.environments)
 
     def _register(self, prompt: str, manifests: list[PromptManifest], done: Synced) -> None:
         there = {one.version: one for one in self.registry.versions(prompt)}

@@ -22,7 +22,6 @@ from assets.release.releases import (
     Evidence,
     ReleaseError,
     Said,
-    alias_of,
     check_approved,
     check_gate,
     content_digest,
@@ -85,7 +84,8 @@ class ReleaseDesk:
             m = manifest_of(prompts, name)
             if faults := prompts.faults_of(m):
                 raise ReleaseError(f"{m.name} cannot be released: {faults[0].message}")
-            alias_of(environment, ())
+            if self.prompts.alias(m.feature, environment) is None:
+                raise ReleaseError(f"features.yml has no feature {m.feature!r}; declare it, with its environments")
             before, index = live_releases(table_rows(self.store, MANIFESTS)).get((m.prompt, environment)), self._index(m)
             if before is not None and before["content_digest"] == content_digest(m, index):
                 raise ReleaseError(f"{m.name} is live in {environment} already, by {before['release_id']}")

@@ -21,6 +21,8 @@ from pipelines.prompt_desk import MANIFESTS
 from resources import audit
 from resources.events import append, table_rows
 from resources.mlflow_store import MlflowStore
+from resources.references import replace_reference
+from resources.table_store import arrow_schema
 
 V12 = manifest(version="v12", rollback_to=..., what="the first")
 V13 = manifest()
@@ -117,6 +119,14 @@ def test_a_release_moves_the_alias_and_says_so_everywhere(house: PromptHouse) ->
     acts = [(entry["action"], entry["subject"], entry["actor"]) for entry in audit.entries(house.store)]
     assert acts == [("release.promote", f"support-chat-{name}", "ada") for name in ("prod-1", "staging-1", "prod-2")]
     assert audit.broken_link(audit.entries(house.store)) is None
+
+
+def test_before_the_first_night_staging_does_not_move_what_users_get(house: PromptHouse) -> None:
+    nothing = arrow_schema(house.store.contracts["service.features"]).empty_table()
+    replace_reference(house.store, "service.features", nothing)
+    promote(house, "v12")
+    promote(house, "v13", "staging")
+    assert (live(house), live(house, "live-staging")) == ("v12", "v13")
 
 
 def test_one_command_goes_back_and_is_audited(house: PromptHouse) -> None:
