@@ -22,6 +22,10 @@ LONGEST_PAUSE_S = 60.0
 """A server that wants a longer pause is not waited for: that question has failed."""
 LARGEST_ANSWER_BYTES = 1_000_000
 LONGEST_NAME = 256
+MOST_TOKENS = 10**9
+"""Of one answer; a server that counts more is not believed, and its count is unknown."""
+SHORTEST_SECRET = 8
+"""Characters of a key that is taken out of answers; a shorter one is a local server's placeholder, and may be a word."""
 ERROR_CLASSES = (
     "unauthorised", "rate_limited", "server_error", "bad_request", "redirected", "timeout", "no_connection",
     "bad_certificate", "connection_lost", "not_json", "no_answer", "too_large",
@@ -194,7 +198,7 @@ class ChatClient:
         usage: Mapping[str, Any] = raw_usage if isinstance(raw_usage, dict) else {}
         details = usage.get("prompt_tokens_details")
         return Reply(
-            text=_readable(content),
+            text=self._without_key(_readable(content)),
             finish_reason=finish_reason,
             says_refused=is_refusal or finish_reason == "content_filter",
             model=self._name(answer.get("model")),
@@ -211,6 +215,9 @@ class ChatClient:
         names = [self._name(function.get("name")) for function in made if isinstance(function, dict)]
         return tuple(name for name in names if name is not None)
 
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "(key)") if self._key and len(self._key) >= SHORTEST_SECRET else text
+
     def _name(self, value: Any) -> str | None:
         """A name that the server gave; a server that echoes the key does not put it into a table."""
         if not isinstance(value, str) or not value:
@@ -225,7 +232,7 @@ def _readable(text: str) -> str:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
 
 
 def _class_of_status(status: int) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-
 MOST_LEVELS = 100
 """Of mappings and lists within each other. The parser descends in C: some thousands end the process without a word."""
 
@@ -41,7 +40,7 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
         if not isinstance(key, Hashable):
             # Such as the template {{question}} without quotes: a mapping whose key is a mapping.
             line = key_node.start_mark.line + 1
-            raise SeedYamlError(f"has a key that is no text, in line {line}; quote {{{{...}}}}: \"{{{{question}}}}\"")
+            raise SeedYamlError(f'has a key that is no text, in line {line}; quote {{{{...}}}}: "{{{{question}}}}"')
         if key in seen:
             raise SeedYamlError(f"names {key!r} twice, in line {key_node.start_mark.line + 1}; keep one of them")
         seen.add(key)

@@ -150,9 +150,7 @@ class PromptManifest:
         if wrong := set(self.used_variables) ^ set(values):
             takes = ", ".join(self.used_variables) or "none"
             raise ManifestError(f"{self.name} takes the variables {takes}; not so: {min(wrong)}")
-        return [
-            {"role": m.role, "content": VARIABLE.sub(lambda found: values[found[1]], m.content)} for m in self.template
-        ]
+        return [{"role": m.role, "content": VARIABLE.sub(lambda found: values[found[1]], m.content)} for m in self.template]
 
 
 def canonical(value: Any) -> str:

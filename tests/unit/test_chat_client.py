@@ -172,6 +172,20 @@ def test_the_key_is_in_no_log_no_name_and_no_fact(
     assert reply.model == "Bearer (key)"
 
 
+def test_a_server_that_echoes_the_key_in_its_answer_does_not_put_it_into_files(at: Provider) -> None:
+    at.extra = {"choices": [{"message": {"content": f"You sent Bearer {KEY}."}, "finish_reason": "stop"}]}
+    assert ask(at).text == "You sent Bearer (key)."
+    clock = Clock()
+    with ChatClient(ChatEndpoint("main", at.base_url, "large"), "sent", clock.sleep, clock.monotonic) as client:
+        assert client.ask(BODY, clock.monotonic() + 60).text == f"You sent Bearer {KEY}."
+
+
+def test_a_count_of_tokens_that_no_answer_has_is_unknown(at: Provider) -> None:
+    at.extra = {"usage": {"prompt_tokens": 10**9, "completion_tokens": 10**9 + 1}}
+    reply = ask(at)
+    assert (reply.input_tokens, reply.output_tokens) == (10**9, None)
+
+
 def test_a_netrc_of_somebody_elses_key_is_not_asked(
     at: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
