@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
+import traceback
 from pathlib import Path
 
 from assets.quality.eval_case import EvalCaseError
@@ -52,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     except CANNOT as error:
         print(f"gate: {terminal.lines(str(error))}", file=sys.stderr)
         return CANNOT_STATUS
+    except Exception as error:
+        # An uncaught one would end with 1, which says that the version must not go.
+        traceback.print_exc()
+        print(f"gate: unexpected {terminal.one_line(f'{type(error).__name__}: {error}')}", file=sys.stderr)
+        return CANNOT_STATUS
 
 
 def run(desk: ReleaseGateDesk, options: argparse.Namespace) -> int:
@@ -82,13 +89,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-live", action="store_true", help="compare with nothing: the floors alone decide")
     parser.add_argument("--suite", action="append", default=[], help="file of seeds/evals without .jsonl; several times")
     parser.add_argument("--repeats", type=_repeats, help="how often each case is asked (default: seeds/release.yml)")
-    parser.add_argument("--feature", help="whose rules and risk class hold (default: the manifest's)")
+    parser.add_argument("--feature", help="whose rules and risk class hold where no manifest says it")
     parser.add_argument("--fresh", action="store_true", help="ask the candidate anew, whatever is known")
     parser.add_argument("--check", action="store_true", help="say what would be asked and what the suites lack; ask nothing")
-    parser.add_argument("--markdown", type=Path, help="write the page here, too")
-    parser.add_argument("--junit", type=Path, help="write it as JUnit XML here")
+    parser.add_argument("--markdown", type=_file, help="write the page here, too")
+    parser.add_argument("--junit", type=_file, help="write it as JUnit XML here")
     parser.add_argument("--actor", default=getpass.getuser(), help="who asks (default: the user of this terminal)")
     return parser
+
+
+def _file(text: str) -> Path:
+    """Where something may be written: looked at before anything is asked, which costs. Raises ArgumentTypeError."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written: name a file in a folder that is there and is yours")
+    return path
 
 
 def _repeats(text: str) -> int:

@@ -23,6 +23,7 @@ from resources.model_version import RegistryError
 from resources.service_seeds import ServiceSeedError
 
 CANNOT = (ClosedDayError, RegistryError, ReleaseError, ServiceSeedError, SettingsError)
+LONGEST_MINUTES = 7 * 24 * 60
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,6 +72,13 @@ def _line(row: dict[str, object], is_live: bool) -> str:
     return terminal.one_line(f"{row['release_id']:32} {state:5} {row['live_from']:%Y-%m-%d %H:%M} {where}: {row['reason']}")
 
 
+def _minutes(text: str) -> int:
+    """From a minute to a week. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or not 1 <= int(text) <= LONGEST_MINUTES:
+        raise argparse.ArgumentTypeError(f"from 1 to {LONGEST_MINUTES} minutes, which is a week; not {text[:20]!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = MakeParser(prog="make release", description=__doc__)
     parser.add_argument("--actor", default=getpass.getuser(), help="who decides it (default: the user of this terminal)")
@@ -78,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     promote = acts.add_parser("promote", help="a version goes live")
     promote.add_argument("name", help="support-chat@v13")
     promote.add_argument("--without-gate", metavar="WHY", help="it goes live though the release gate did not let it pass")
-    promote.add_argument("--minutes", type=int, default=30, help="how long alerts of it are held back (default: 30)")
+    promote.add_argument("--minutes", type=_minutes, default=30, help="how long alerts of it are held back (default: 30)")
     back = acts.add_parser("rollback", help="the version before goes live again")
     back.add_argument("prompt", help="support-chat")
     back.add_argument("--to", help="a version (default: what the live one's manifest names)")

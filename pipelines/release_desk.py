@@ -24,11 +24,13 @@ from assets.release.releases import (
     Said,
     check_approved,
     check_gate,
+    check_reason,
     content_digest,
     live_index,
     live_releases,
     release_row,
     rollback_version,
+    was_live,
 )
 from pipelines.prompt_desk import LOCK, MANIFESTS, PromptDesk, Synced, entry_of
 from resources import audit
@@ -79,6 +81,7 @@ class ReleaseDesk:
         `window`: how long alerts of what it changes are held back. Raises ReleaseError, RegistryError, ServiceSeedError;
         nothing is written then.
         """
+        check_reason(reason)
         with alone(self.store, LOCK):
             prompts = self.prompts.prompts()
             m = manifest_of(prompts, name)
@@ -101,8 +104,10 @@ class ReleaseDesk:
         """The version before goes live again: the one that the live version's manifest names, else the one that was live
         before it, or `to`. A registry that does not answer does not hold it up: its alias moves with the next pass.
 
-        Raises ReleaseError where nothing is live or there is nothing to go back to.
+        What it goes back to has been live in that environment with just this content, so that it needs neither lint nor
+        gate nor approval. Raises ReleaseError where nothing is live or there is nothing to go back to.
         """
+        check_reason(reason)
         with alone(self.store, LOCK):
             prompts = self.prompts.prompts()
             rows = [r for r in table_rows(self.store, MANIFESTS) if (r["prompt"], r["environment"]) == (prompt, environment)]
@@ -112,12 +117,9 @@ class ReleaseDesk:
             m = manifest_of(prompts, f"{prompt}@{to or rollback_version(live, rows)}")
             if m.digest == live["prompt_digest"]:
                 raise ReleaseError(f"{m.name} is live in {environment} already, by {live['release_id']}")
-            known = max((r for r in rows if r["prompt_version"] == m.version), key=lambda r: r["number"], default=None)
-            if known is not None and known["prompt_digest"] != m.digest:
-                raise ReleaseError(f"{m.name} is not what {known['release_id']} was: its manifest was changed; undo that")
+            known = was_live(m, rows)
             said = Said(ROLLBACK, self.clock.now(), actor, reason)
-            number = known["registry_version"] if known else None
-            row = self._decide(m, environment, said, Evidence(number, self._index(m)))
+            row = self._decide(m, environment, said, Evidence(known["registry_version"], self._index(m)))
             return self._carry_out(Released(row), prompts, timedelta(minutes=1))
 
     def candidate(self, name: str, actor: str) -> RegisteredPrompt:
@@ -166,6 +168,8 @@ class ReleaseDesk:
             released.synced = self.prompts.sync_alone(prompts)
         except RegistryError as error:
             released.trouble = f"its alias waits for the next pass: {error}"
+        else:
+            released.trouble = released.synced.waiting.get(released.row["release_id"])
         return released
 
     def _state(self, row: Row, window: timedelta) -> None:

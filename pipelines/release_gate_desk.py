@@ -16,8 +16,8 @@ from assets.release.eval_coverage import coverage
 from assets.release.gate_report import CaseOutcome, Report
 from assets.release.manifest import PromptManifest
 from assets.release.release_gate import Approval, Finding, Rules, findings
-from assets.release.releases import approvers, changes, content_digest, live_index, live_releases
-from assets.service.assets import read_service_seeds
+from assets.release.releases import approvers, changes, content_digest, live_index, live_releases, refuser
+from pipelines.approval_reasons import approval_reasons
 from pipelines.eval_desk import EvalDesk, EvalError, Run, Suite
 from pipelines.eval_given import given_in_file, given_in_logs
 from pipelines.eval_rows import failed_checks, results
@@ -25,17 +25,16 @@ from pipelines.eval_versions import read_manifests, version_of
 from resources.events import append, table_rows
 from resources.release_seed import ReleaseSeed, RunSettings
 
-GATES, APPROVALS, MANIFESTS, STATUS = "release.gates", "governance.approvals", "release.manifests", "service.slo_status"
+GATES, APPROVALS, MANIFESTS = "release.gates", "governance.approvals", "release.manifests"
 INDEXES = "retrieval.index_releases"
 FROM_FILE, FROM_LOGS = "file:", "logged:"
-HIGH_RISK = "high"
 Say = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the gate is to judge. `live`, `suites` None: as the manifest and the seed say; `repeats` None: as the seed says.
-    `feature`: whose rules hold; None: that of the manifest."""
+    `feature`: whose rules hold where there is no manifest, which names its own."""
 
     candidate: str
     live: str | None = None
@@ -83,7 +82,11 @@ class ReleaseGateDesk:
         """
         seed, manifests = self.evals.read_seed(), read_manifests(self.evals.seeds)
         manifest = manifests.get(asked.candidate.partition("/")[0])
-        feature = asked.feature or (manifest.feature if manifest else None)
+        if manifest is not None and asked.feature not in (None, manifest.feature):
+            raise EvalError(
+                f"{manifest.name} belongs to {manifest.feature}, whose rules hold; --feature {asked.feature} is another one"
+            )
+        feature = manifest.feature if manifest else asked.feature
         suites = self.evals.suites(_suites(asked, seed, manifest))
         live = None if asked.has_no_live else asked.live or self._live(asked, manifest)
         for name in (asked.candidate, live):
@@ -196,24 +199,12 @@ class ReleaseGateDesk:
 
     def _approval(self, feature: str | None, manifest: PromptManifest | None, subject: str, digest: str) -> Approval:
         """Who has to approve, and how many did: by the manifest, the risk class of the feature, and its error budgets."""
-        declared = read_service_seeds(self.evals.seeds).features if feature else {}
-        why = []
-        if manifest is not None and manifest.approvals.needed:
-            why.append(f"its manifest wants {manifest.approvals.needed}")
-        if feature in declared and declared[feature].risk_class == HIGH_RISK:
-            why.append(f"the risk class of {feature} is high")
-        if spent := self._spent(feature):
-            why.append(f"the error budget of {', '.join(spent)} is spent")
+        why = approval_reasons(self.store, self.evals.seeds, feature, manifest)
         may = manifest.approvals.by if manifest else ()
-        given = [name for name in approvers(table_rows(self.store, APPROVALS), subject, digest) if not may or name in may]
-        return Approval(tuple(why), max(manifest.approvals.needed if manifest else 0, 1), len(given))
-
-    def _spent(self, feature: str | None) -> list[str]:
-        """The promises of a feature whose budget is spent, on the newest day that says."""
-        files = self.store.newest(STATUS).files()
-        newest = max((file.day for file in files if file.day), default=None)
-        rows = table_rows(self.store, STATUS, {newest}) if newest else []
-        return sorted({row["slo"] for row in rows if row["feature"] == feature and row["is_spent"]})
+        rows = table_rows(self.store, APPROVALS)
+        given = [name for name in approvers(rows, subject, digest) if not may or name in may]
+        needed = max(manifest.approvals.needed if manifest else 0, 1)
+        return Approval(why, needed, len(given), refuser(rows, subject, digest))
 
 
 def _suites(asked: Asked, seed: ReleaseSeed, manifest: PromptManifest | None) -> Sequence[str]:

@@ -79,11 +79,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Approval:
-    """What a person has to say. `why`: the reasons for asking one, none: nobody is asked. `given` of `needed` approved."""
+    """What a person has to say. `why`: the reasons for asking one, none: nobody is asked. `given` of `needed` approved.
+    `refused_by`: whose refusal is the newest decision; it counts though nobody is asked."""
 
     why: tuple[str, ...] = field(default=())
     needed: int = 1
     given: int = 0
+    refused_by: str | None = None
 
 
 def findings(
@@ -260,6 +262,8 @@ def _p95(values: Floats) -> Floats:
 
 
 def _approval(approval: Approval) -> list[Finding]:
+    if approval.refused_by is not None:
+        return [Finding("approval", "approval", ALL, FAILED, f"{approval.refused_by} refused exactly this content")]
     if not approval.why:
         return []
     why = "; ".join(approval.why)

@@ -77,6 +77,12 @@ def approvers(rows: Iterable[Row], subject: str, digest: str) -> list[str]:
     return sorted(actor for actor, row in said.items() if row is not None and row["decision"] == APPROVE)
 
 
+def refuser(rows: Iterable[Row], subject: str, digest: str) -> str | None:
+    """Who refused exactly this content, where that is the newest decision on it."""
+    newest = decision_on(rows, subject, digest)
+    return str(newest["actor"]) if newest is not None and newest["decision"] == REFUSE else None
+
+
 def live_index(m: PromptManifest, rows: Iterable[Row]) -> Row | None:
     """The row of retrieval.index_releases that says which release of a prompt's index is live; None: it has none."""
     wanted = m.retrieval.index if m.retrieval else None
@@ -110,8 +116,14 @@ def changes(m: PromptManifest, index: Row | None, live: Row | None) -> list[str]
 
 
 def check_approved(m: PromptManifest, rows: Iterable[Row]) -> list[str]:
-    """Who approved a version, as many as it needs and of those who may. Raises ReleaseError. Who makes the release counts
-    as an approver like anybody else: how many are needed says whether four eyes are."""
+    """Who approved a version, as many as it needs and of those who may. Raises ReleaseError, always of one that was refused.
+    Who makes the release counts as an approver like anybody else: how many are needed says whether four eyes are."""
+    rows = list(rows)
+    if who := refuser(rows, m.subject, m.digest):
+        raise ReleaseError(
+            f"{who} refused exactly this content of {m.name} (digest {m.digest[:12]}); release a new version, or have it "
+            f"approved after all: make approve WHAT={m.subject}"
+        )
     found = approvers(rows, m.subject, m.digest)
     counted = [name for name in found if not m.approvals.by or name in m.approvals.by]
     if len(counted) < m.approvals.needed:
@@ -145,7 +157,7 @@ def check_gate(m: PromptManifest, index: Row | None, rows: Iterable[Row], withou
     verdict = verdict_on(m, rows, content_digest(m, index))
     if verdict is not None and verdict["outcome"] == "passed":
         return verdict
-    if without:
+    if without and without.strip():
         return None
     if verdict is not None:
         told = f"did not pass the gate ({verdict['outcome']})"
@@ -177,6 +189,29 @@ def rollback_version(live: Row, rows: Iterable[Row]) -> str:
         name = f"{live['prompt']}@{live['prompt_version']}"
         raise ReleaseError(f"{name} is the first version in {live['environment']}; there is none to go back to")
     return stood[-2]
+
+
+def was_live(m: PromptManifest, rows: Iterable[Row]) -> Row:
+    """The newest release of exactly this version, which may be gone back to. `rows`: all releases of the prompt in the
+    environment.
+
+    Raises ReleaseError where it was never live there, and where its manifest is another one now.
+    """
+    known = max((row for row in rows if row["prompt_version"] == m.version), key=lambda row: row["number"], default=None)
+    if known is None:
+        raise ReleaseError(
+            f"{m.name} was never live in this environment: there is nothing to go back to. Release it by promote, or say "
+            "--to which version that was live; `make release ARGS=list` names them"
+        )
+    if known["prompt_digest"] != m.digest:
+        raise ReleaseError(f"{m.name} is not what {known['release_id']} was: its manifest was changed; undo that")
+    return known
+
+
+def check_reason(reason: str) -> None:
+    """Raises ReleaseError for a release that nobody gives a reason for."""
+    if not reason.strip():
+        raise ReleaseError("say why, in words that anybody may read: --reason is empty")
 
 
 def release_row(m: PromptManifest, environment: str, there: Iterable[Row], said: Said, evidence: Evidence) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from prompt_house import PromptHouse, manifest
 
 from assets.release.assets import REGISTRY_LOG, read_prompts
 from assets.release.releases import ReleaseError
+from pipelines import release
 from pipelines.prompt_desk import MANIFESTS
 from resources import audit
 from resources.events import append, table_rows
@@ -129,6 +130,38 @@ def test_before_the_first_night_staging_does_not_move_what_users_get(house: Prom
     assert (live(house), live(house, "live-staging")) == ("v12", "v13")
 
 
+def test_what_was_never_live_there_is_not_gone_back_to(house: PromptHouse) -> None:
+    house.declare({**BOTH, "support-chat@v14.yml": manifest(version="v14", owner="team:nobody")})
+    promote(house, "v13")
+    promote(house, "v12", "staging")
+    for to in (None, "v12", "v14"):
+        with pytest.raises(ReleaseError, match=r"never live in this environment.*promote"):
+            house.desk.rollback("support-chat", "prod", "grace", "refunds were promised", to)
+    assert len(table_rows(house.store, MANIFESTS)) == 2
+
+
+def test_a_rollback_whose_alias_has_nowhere_to_be_says_so(house: PromptHouse) -> None:
+    promote(house, "v12")
+    promote(house, "v13")
+    features = (house.seeds / "features.yml").read_text(encoding="utf-8")
+    (house.seeds / "features.yml").write_text("features: {}\n", encoding="utf-8")
+    (house.seeds / "slos").rename(house.seeds / "slos.away")
+    released = house.desk.rollback("support-chat", "prod", "grace", "refunds were promised")
+    assert released.trouble and "its alias did not move: features.yml has no feature 'support_chat'" in released.trouble
+    assert live(house) == "v13"
+    (house.seeds / "features.yml").write_text(features, encoding="utf-8")
+    (house.seeds / "slos.away").rename(house.seeds / "slos")
+    assert house.desk.work().moved == ["live of support-chat to v12"]
+
+
+@pytest.mark.parametrize("minutes", ["99999999999", "0", "10081", "-1", "1.5"])
+def test_a_window_that_is_no_window_is_refused_before_anything_is_done(minutes: str) -> None:
+    words = ["promote", "support-chat@v13", "--reason", "so", "--minutes"]
+    with pytest.raises(SystemExit, match="2"):
+        release._parser().parse_args([*words, minutes])
+    assert release._parser().parse_args([*words, "10080"]).minutes == 7 * 24 * 60
+
+
 def test_one_command_goes_back_and_is_audited(house: PromptHouse) -> None:
     promote(house, "v12")
     promote(house, "v13")
@@ -195,6 +228,10 @@ def test_an_alias_that_somebody_moved_by_hand_is_written_down_and_left(house: Pr
 def test_nothing_goes_live_without_the_gate_or_a_reason(house: PromptHouse) -> None:
     with pytest.raises(ReleaseError, match="never put before the gate"):
         house.desk.promote("support-chat@v13", "prod", "ada", "better")
+    with pytest.raises(ReleaseError, match="--reason is empty"):
+        house.desk.promote("support-chat@v13", "prod", "ada", "  ", WHY)
+    with pytest.raises(ReleaseError, match="never put before the gate"):
+        house.desk.promote("support-chat@v13", "prod", "ada", "better", "  ")
     assert table_rows(house.store, MANIFESTS) == [] and versions(house) == []
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,19 @@ def test_an_endpoint_that_is_down_decides_nothing(house: EvalHouse, at: Provider
     assert desk(house).judge(Asked("chat@v2"), "ana").verdict.outcome == PASSED
 
 
+def decide(house: EvalHouse, subject: str, digest: str, decision: str = "approve") -> None:
+    row: dict[str, Any] = {"day": house.now.date(), "recorded_at": house.clock.now(), "subject": subject}
+    row |= {"subject_digest": digest, "decision": decision, "actor": "cleo", "reason": "read it"}
+    append(house.store, APPROVALS, lambda _: [row])
+
+
+def test_a_refusal_blocks_a_version_of_which_nobody_wants_an_approval(house: EvalHouse) -> None:
+    assert desk(house).judge(Asked("chat@v2"), "ana").verdict.outcome == PASSED
+    decide(house, *house.version("chat@v2").approved_as, "refuse")
+    report = desk(house).judge(Asked("chat@v2"), "ana")
+    assert report.verdict.outcome == BLOCKED and "cleo refused exactly this content" in report.verdict.reason
+
+
 def test_a_high_risk_feature_waits_for_an_approval_of_exactly_this_content(house: EvalHouse) -> None:
     entry = "{owner: 'team:chat', use_case: Chats, risk_class: high}"
     (house.seeds / "features.yml").write_text(f"features: {{chat: {entry}}}\n", encoding="utf-8")
@@ -90,11 +104,7 @@ def test_a_high_risk_feature_waits_for_an_approval_of_exactly_this_content(house
     assert waiting.verdict.outcome == NEEDED and "the risk class of chat is high" in waiting.verdict.reason
     subject, digest = house.version("chat@v2").approved_as
 
-    def approve(digest: str) -> None:
-        row: dict[str, Any] = {"day": house.now.date(), "recorded_at": house.clock.now(), "subject": subject}
-        row |= {"subject_digest": digest, "decision": "approve", "actor": "cleo", "reason": "read it"}
-        append(house.store, APPROVALS, lambda _: [row])
-
+    approve = partial(decide, house, subject)
     approve("0" * 64)
     assert desk(house).judge(Asked("chat@v2"), "ana").verdict.outcome == NEEDED
     house.now = house.now.replace(hour=10)
@@ -159,6 +169,24 @@ def test_the_command_exits_as_it_decides_and_writes_both_files(house: EvalHouse,
     assert gate.run(desk(house), gate._parser().parse_args(["chat@v2", *files])) == 0
     assert (tmp_path / "gate.md").read_text(encoding="utf-8").startswith("# chat@v2 may be released")
     assert ET.parse(tmp_path / "gate.xml").getroot().get("name") == "release gate of chat@v2"
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anybody_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path / "nope" / "gate.xml", tmp_path):
+        with pytest.raises(SystemExit, match="2"):
+            gate.main(["chat@v3", "--junit", str(path)])
+        assert "cannot be written: name a file in a folder that is there" in capsys.readouterr().err
+
+
+def test_what_nobody_expected_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def burst() -> None:
+        raise RuntimeError("a disk\nis gone")
+
+    monkeypatch.setattr(gate.Settings, "from_environment", burst)
+    assert gate.main(["chat@v3"]) == gate.CANNOT_STATUS == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("gate: unexpected RuntimeError: a disk")
 
 
 def test_without_a_manifest_it_must_be_said_what_is_live(house: EvalHouse) -> None:

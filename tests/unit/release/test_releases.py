@@ -65,6 +65,15 @@ def test_whoever_takes_an_approval_back_is_no_approver() -> None:
     assert approvers(rows, M.subject, M.digest) == ["grace"]
 
 
+def test_a_refusal_holds_a_version_up_that_needs_no_approval() -> None:
+    assert M.approvals.needed == 0 and check_approved(M, []) == []
+    refused = [decision("ada", 1), decision("edsger", 2, "refuse")]
+    with pytest.raises(ReleaseError, match="edsger refused exactly this content of support-chat@v13"):
+        check_approved(M, refused)
+    assert check_approved(M, [*refused, decision("grace", 3)]) == ["ada", "grace"]
+    assert check_approved(M, [decision("edsger", 2, "refuse", digest="0" * 64)]) == []
+
+
 def test_an_approval_of_other_content_is_none() -> None:
     assert approvers([decision("ada", 1, digest="0" * 64)], M.subject, M.digest) == []
 
