@@ -5,13 +5,14 @@ Here belongs what may be written; how an answer is held against it is assets/rel
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import re2
+
+from assets.quality.json_forms import schema_error
 
 LEAST_SIMILARITY = 0.7
 """Of an answer to the reference, where a case says no number: paraphrases lie above it, answers to other questions below."""
@@ -88,19 +89,10 @@ def _patterns(raw: Any) -> tuple[str, ...]:
 
 
 def _schema(raw: Any) -> Mapping[str, Any] | None:
-    if raw is None:
-        return None
-    from jsonschema import Draft202012Validator, SchemaError
-
-    if not isinstance(raw, dict):
-        raise CaseChecksError(f"json_schema is a JSON Schema, an object; not {raw!r}")
-    if '"$ref": "http' in json.dumps(raw):
-        raise CaseChecksError("json_schema refers to another document; write it out, nothing is fetched")
-    try:
-        Draft202012Validator.check_schema(raw)
-    except SchemaError as error:
-        raise CaseChecksError(f"json_schema is no JSON Schema (2020-12): {error.message}") from None
-    return raw
+    if (wrong := schema_error(raw)) is not None:
+        raise CaseChecksError(f"json_schema is no JSON Schema: {wrong}")
+    found: Mapping[str, Any] | None = raw
+    return found
 
 
 def _tolerance(raw: Mapping[str, Any]) -> float:

@@ -19,6 +19,7 @@ from assets.drift.probe_scores import last_number
 from assets.quality.case_checks import Checks
 from assets.quality.citations import BORNE_OUT, Document, citations, cited
 from assets.quality.eval_case import EvalCase
+from assets.quality.json_forms import satisfies
 from assets.quality.refusal import refuses
 from assets.quality.sentences import plain, sentences
 from assets.quality.support import Context
@@ -110,26 +111,6 @@ def declines(answer: Answer) -> bool:
     if answer.calls:
         return False
     return bool(pl.select(refuses(pl.lit(answer.text))).item())
-
-
-def satisfies(text: str, schema: Mapping[str, Any]) -> bool:
-    """Whether all of a text is JSON, and of that form, by the schema's own dialect (2020-12 where it names none). A fence
-    around it is a format that nobody asked for."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    try:
-        # A registry of its own: the library's would fetch what a schema refers to.
-        dialect = validator_for(schema, default=Draft202012Validator)
-        return bool(dialect(schema, registry=Registry()).is_valid(value))
-    except (Unresolvable, RecursionError):
-        return False
 
 
 def groundedness(text: str, context: Sequence[str]) -> float | None:

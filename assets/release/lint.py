@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from assets.release.manifest import PromptManifest, newest_first
+from assets.quality.json_forms import schema_error
+from assets.release.manifest import VARIABLE, PromptManifest, newest_first
 
 RIGHTS = ("none", "read", "write", "irreversible")
 """What a tool may do, from little to much; seeds/features.yml calls it side_effect."""
 _PINNED = re.compile(r"(?:^|[-_@:.])(?:20\d{2}-?\d{2}(?:-?\d{2})?|\d{3,4})(?=$|[-_@:.])|sha256:[0-9a-f]{8,}")
 _MOVING = re.compile(r"(?:^|[-_@:./])latest$")
 _RELEASE = re.compile(r"[0-9-]{3,10}\Z")
+_NO_VARIABLE = re.compile(rf"(?!{VARIABLE.pattern})\{{\{{|\{{%")
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,13 @@ def _faults_of_words(m: PromptManifest, known: Known) -> Iterable[tuple[str, str
         yield "missing_variable", f"the template uses {{{{{name}}}}}, which variables does not explain; add it there"
     for name in sorted(declared - used):
         yield "unused_variable", f"variables explains {name!r}, which the template does not use; take it out, or use it"
-    texts = [message.content for message in m.template]
-    texts += [text for value in (m.model.settings, m.output_schema, m.monitoring, m.what) for text in _strings(value)]
-    for rule in sorted({rule for text in texts for rule in known.secrets(text)}):
+    for number, message in enumerate(m.template, 1):
+        if _NO_VARIABLE.search(message.content):
+            yield "placeholder", (
+                f"message {number} of the template has {{{{ or {{% that begins no {{{{variable}}}}, and would be sent as it "
+                "stands; the name of a variable is letters, digits and _"
+            )
+    for rule in sorted({rule for text in _strings(asdict(m)) for rule in known.secrets(text)}):
         yield "secret", f"it holds what looks like a secret ({rule}); take it out, and change that secret"
 
 
@@ -162,26 +168,9 @@ def _circle(m: PromptManifest, by_name: Mapping[tuple[str, str], list[PromptMani
     return None
 
 
-def schema_error(schema: Any) -> str | None:
-    """What is wrong with a JSON schema, by its own dialect (2020-12 where it names none); None: nothing is."""
-    if schema is None:
-        return None
-    if not isinstance(schema, dict):
-        return "it is a mapping, such as {type: object, ...}"
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import validator_for
-
-    try:
-        validator_for(schema, default=Draft202012Validator).check_schema(schema)
-    except SchemaError as error:
-        return f"{'/'.join(map(str, error.absolute_path)) or 'as a whole'}: {error.message}"
-    return None
-
-
 def _strings(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
         return [text for key, inner in value.items() for text in (str(key), *_strings(inner))]
-    return [text for inner in value for text in _strings(inner)] if isinstance(value, list) else []
+    return [text for inner in value for text in _strings(inner)] if isinstance(value, list | tuple) else []
