@@ -20,9 +20,10 @@ from pipelines.settings import Settings, SettingsError
 from resources import terminal
 from resources.events import ClosedDayError, table_rows
 from resources.model_version import RegistryError
+from resources.release_seed import ReleaseSeedError
 from resources.service_seeds import ServiceSeedError
 
-CANNOT = (ClosedDayError, RegistryError, ReleaseError, ServiceSeedError, SettingsError)
+CANNOT = (ClosedDayError, RegistryError, ReleaseError, ReleaseSeedError, ServiceSeedError, SettingsError)
 LONGEST_MINUTES = 7 * 24 * 60
 
 

@@ -30,14 +30,17 @@ from assets.release.releases import (
     live_releases,
     release_row,
     rollback_version,
+    wanted_of,
     was_live,
 )
+from pipelines.approval_reasons import approval_reasons
 from pipelines.prompt_desk import LOCK, MANIFESTS, PromptDesk, Synced, entry_of
 from resources import audit
 from resources.events import alone, append, table_rows
 from resources.failpoints import failpoint
 from resources.model_version import RegistryError
 from resources.prompt_registry import RegisteredPrompt
+from resources.release_seed import RELEASE_FILE, load_release
 from resources.stored_rows import stored_rows
 
 APPROVALS, GATES, DEPLOYMENTS, INDEXES = (
@@ -78,8 +81,8 @@ class ReleaseDesk:
     ) -> Released:  # fmt: skip
         """A version goes live: linted, approved, let through by the gate (or not, for a reason), registered.
 
-        `window`: how long alerts of what it changes are held back. Raises ReleaseError, RegistryError, ServiceSeedError;
-        nothing is written then.
+        `window`: how long alerts of what it changes are held back. Raises ReleaseError, RegistryError, ReleaseSeedError
+        and ServiceSeedError; nothing is written then.
         """
         check_reason(reason)
         with alone(self.store, LOCK):
@@ -87,16 +90,20 @@ class ReleaseDesk:
             m = manifest_of(prompts, name)
             if faults := prompts.faults_of(m):
                 raise ReleaseError(f"{m.name} cannot be released: {faults[0].message}")
-            if self.prompts.alias(m.feature, environment) is None:
+            alias = self.prompts.alias(m.feature, environment)
+            if alias is None:
                 raise ReleaseError(f"features.yml has no feature {m.feature!r}; declare it, with its environments")
             before, index = live_releases(table_rows(self.store, MANIFESTS)).get((m.prompt, environment)), self._index(m)
             if before is not None and before["content_digest"] == content_digest(m, index):
                 raise ReleaseError(f"{m.name} is live in {environment} already, by {before['release_id']}")
-            approved = check_approved(m, table_rows(self.store, APPROVALS))
-            verdict = check_gate(m, index, table_rows(self.store, GATES), without_gate)
+            why = approval_reasons(self.store, self.prompts.seeds, m.feature, m)
+            approved = check_approved(m, table_rows(self.store, APPROVALS), why)
+            suites = load_release(self.prompts.seeds / RELEASE_FILE).runs.suites
+            wanted = wanted_of(m, environment, alias, suites, table_rows(self.store, MANIFESTS))
+            verdict = check_gate(m, index, table_rows(self.store, GATES), without_gate, wanted)
             one = self.prompts.registry.register(entry_of(m))
-            why = f"{reason}; without the gate: {without_gate}" if verdict is None else reason
-            said = Said(PROMOTE, self.clock.now(), actor, why)
+            told = f"{reason}; without the gate: {without_gate}" if verdict is None else reason
+            said = Said(PROMOTE, self.clock.now(), actor, told)
             row = self._decide(m, environment, said, Evidence(one.number, index, verdict, approved))
             return self._carry_out(Released(row), prompts, window)
 

@@ -13,6 +13,7 @@ from house import House, selected
 
 from assets.release.assets import PROMPTS, prompt_rows, read_prompts
 from assets.service.assets import declared_tables
+from pipelines.approval_reasons import STATUS
 from pipelines.clock import WallClock
 from pipelines.prompt_desk import PromptDesk
 from pipelines.release_desk import ReleaseDesk
@@ -50,7 +51,8 @@ class PromptHouse(House):
     def __init__(
         self, root: Path, now: str = "2026-11-10T03:00:00", tables: tuple[str, ...] = (), empty: tuple[str, ...] = ()
     ):
-        super().__init__(root, now, selected(*tables, empty=empty))
+        budgets = () if STATUS in tables else (STATUS,)
+        super().__init__(root, now, selected(*tables, *budgets, empty=(*empty, *budgets)))
         self.seeds = root / "seeds"
         self.uri = ""
 

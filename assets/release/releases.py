@@ -45,6 +45,22 @@ class Evidence:
     approved_by: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a verdict has to rest on: these suites at least, and a comparison with one of these (empty: none is live)."""
+
+    suites: frozenset[str] = frozenset()
+    live: tuple[str, ...] = ()
+
+    def is_met(self, verdict: Row) -> bool:
+        """Whether a row of release.gates does."""
+        return self.suites <= set(verdict["suite"].split(",")) and (not self.live or verdict["live"] in self.live)
+
+    def __str__(self) -> str:
+        suites = f"the suites {', '.join(sorted(self.suites))}" if self.suites else "any suite"
+        return f"{suites}, compared with {' or '.join(self.live)}" if self.live else suites
+
+
 class ReleaseError(ValueError):
     """A release that cannot be made as asked; says what is missing and how it is got."""
 
@@ -115,9 +131,12 @@ def changes(m: PromptManifest, index: Row | None, live: Row | None) -> list[str]
     return [name for (name, value), before in zip(now.items(), was, strict=True) if value != before]
 
 
-def check_approved(m: PromptManifest, rows: Iterable[Row]) -> list[str]:
-    """Who approved a version, as many as it needs and of those who may. Raises ReleaseError, always of one that was refused.
-    Who makes the release counts as an approver like anybody else: how many are needed says whether four eyes are."""
+def check_approved(m: PromptManifest, rows: Iterable[Row], why: Sequence[str] = ()) -> list[str]:
+    """Who approved a version, as many as it needs and of those who may. `why`: the reasons for asking somebody at all.
+
+    Raises ReleaseError, always of one that was refused. Who makes the release counts as an approver like anybody else: how
+    many are needed says whether four eyes are.
+    """
     rows = list(rows)
     if who := refuser(rows, m.subject, m.digest):
         raise ReleaseError(
@@ -126,13 +145,36 @@ def check_approved(m: PromptManifest, rows: Iterable[Row]) -> list[str]:
         )
     found = approvers(rows, m.subject, m.digest)
     counted = [name for name in found if not m.approvals.by or name in m.approvals.by]
-    if len(counted) < m.approvals.needed:
+    needed = max(m.approvals.needed, 1 if why else 0)
+    if len(counted) < needed:
         may = f" of {', '.join(m.approvals.by)}" if m.approvals.by else ""
+        because = f" ({'; '.join(why)})" if why else ""
         raise ReleaseError(
-            f"{m.name} needs {m.approvals.needed} approvals{may} and has {len(counted)}; approve its content: "
+            f"{m.name} needs {needed} approvals{may} and has {len(counted)}{because}; approve its content: "
             f"make approve WHAT={m.subject} (digest {m.digest[:12]})"
         )
     return found
+
+
+def wanted_of(m: PromptManifest, environment: str, alias: str, suites: Iterable[str], rows: Iterable[Row]) -> Wanted:
+    """What a verdict has to rest on for a version to go live in an environment, as things stand there now.
+
+    It is compared with what users get. Elsewhere than at the alias `live`, and where nothing is live yet, with what is live
+    in any environment. Of a version that is live with another model or index, with that release, or its rollback target.
+    `suites`: those that every version is asked; `rows`: all of release.manifests.
+    """
+    releases = [row for (prompt, _), row in sorted(live_releases(rows).items()) if prompt == m.prompt]
+    here = [row for row in releases if row["environment"] == environment]
+    compared = here if here and alias == LIVE else releases
+    if any(row["prompt_version"] == m.version for row in here):
+        names = [f"{m.prompt}@{m.rollback_to}"] if m.rollback_to else []
+        compared = here
+    else:
+        compared = [row for row in compared if row["prompt_version"] != m.version]
+        names = [f"{m.prompt}@{row['prompt_version']}" for row in compared]
+    # A release has answers to be compared with where it was judged itself.
+    names += [str(row["release_id"]) for row in compared if row["eval_run"] is not None]
+    return Wanted(frozenset({*suites, *([m.evaluation_set] if m.evaluation_set else [])}), tuple(dict.fromkeys(names)))
 
 
 def verdict_on(m: PromptManifest, rows: Iterable[Row], content: str | None = None) -> Row | None:
@@ -147,20 +189,24 @@ def verdict_on(m: PromptManifest, rows: Iterable[Row], content: str | None = Non
     return max(verdicts, key=lambda row: (row["decided_at"], row["gate_id"]), default=None)
 
 
-def check_gate(m: PromptManifest, index: Row | None, rows: Iterable[Row], without: str | None) -> Row | None:
+def check_gate(
+    m: PromptManifest, index: Row | None, rows: Iterable[Row], without: str | None, wanted: Wanted
+) -> Row | None:  # fmt: skip
     """The verdict by which a version may go live with the index as it is; None where it goes without one, for the reason
-    `without`.
+    `without`. Verdicts that rest on less than what is wanted are nothing to go by.
 
     Raises ReleaseError where no verdict lets it pass and no reason is given.
     """
     rows = list(rows)
-    verdict = verdict_on(m, rows, content_digest(m, index))
+    verdict = verdict_on(m, [row for row in rows if wanted.is_met(row)], content_digest(m, index))
     if verdict is not None and verdict["outcome"] == "passed":
         return verdict
     if without and without.strip():
         return None
     if verdict is not None:
         told = f"did not pass the gate ({verdict['outcome']})"
+    elif verdict_on(m, rows, content_digest(m, index)) is not None:
+        told = f"was judged by less than is needed, which is {wanted}"
     elif verdict_on(m, rows) is not None:
         told = "was judged with another model or another embedder of its index than it would run with"
     else:

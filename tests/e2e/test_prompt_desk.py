@@ -235,6 +235,15 @@ def test_nothing_goes_live_without_the_gate_or_a_reason(house: PromptHouse) -> N
     assert table_rows(house.store, MANIFESTS) == [] and versions(house) == []
 
 
+def test_a_feature_whose_risk_became_high_wants_an_approval_of_what_the_gate_let_through(house: PromptHouse) -> None:
+    features = house.seeds / "features.yml"
+    risky = features.read_text(encoding="utf-8").replace("risk_class: limited", "risk_class: high")
+    features.write_text(risky, encoding="utf-8")
+    with pytest.raises(ReleaseError, match=r"needs 1 approvals and has 0 \(the risk class of support_chat is high\)"):
+        promote(house, "v12")
+    assert table_rows(house.store, MANIFESTS) == []
+
+
 def test_an_approval_is_of_the_content_and_of_enough_people(house: PromptHouse) -> None:
     house.declare({**BOTH, "support-chat@v13.yml": V13 | {"approvals": {"needed": 2}}})
     digest = next(m.digest for m in read_prompts(house.seeds, house.store).manifests if m.version == "v13")

@@ -13,7 +13,18 @@ from eval_house import EvalHouse, asked, number, right, suite
 from probe_target import Provider, provider
 
 from assets.release.release_gate import BLOCKED, PASSED
-from assets.release.releases import PROMOTE, Evidence, ReleaseError, Said, check_gate, live_index, release_row, verdict_on
+from assets.release.releases import (
+    LIVE,
+    PROMOTE,
+    Evidence,
+    ReleaseError,
+    Said,
+    check_gate,
+    live_index,
+    release_row,
+    verdict_on,
+    wanted_of,
+)
 from pipelines.eval_desk import EvalError
 from pipelines.release_gate_desk import GATES, INDEXES, MANIFESTS, Asked, ReleaseGateDesk
 from resources.contracts import SEEDS
@@ -69,8 +80,10 @@ def index(house: EvalHouse, release: int, embedder: str) -> None:
 def may_go_live(house: EvalHouse) -> bool:
     manifest = house.version("chat@v2").manifest
     assert manifest is not None
+    wanted = wanted_of(manifest, "prod", LIVE, house.desk().read_seed().runs.suites, table_rows(house.store, MANIFESTS))
+    index = live_index(manifest, table_rows(house.store, INDEXES))
     try:
-        check_gate(manifest, live_index(manifest, table_rows(house.store, INDEXES)), table_rows(house.store, GATES), None)
+        check_gate(manifest, index, table_rows(house.store, GATES), None, wanted)
     except ReleaseError:
         return False
     return True
@@ -103,4 +116,5 @@ def test_a_release_that_was_judged_by_other_cases_is_no_yardstick(house: EvalHou
     with pytest.raises(EvalError, match="was of other cases; compare with --live"):
         desk(house).judge(Asked("chat@v2"), "ana")
     report = desk(house).judge(Asked("chat@v2", live="chat@v1"), "ana")
+    assert may_go_live(house), "the version that it would go back to is a yardstick"
     assert report.live == "chat@v1" and asked(at.got[-1]).startswith(("v1.", "v2."))

@@ -17,6 +17,7 @@ from assets.release.releases import (
     Evidence,
     ReleaseError,
     Said,
+    Wanted,
     alias_of,
     approvers,
     changes,
@@ -27,10 +28,12 @@ from assets.release.releases import (
     live_releases,
     release_row,
     rollback_version,
+    wanted_of,
 )
 
 M = parse_manifest(manifest(), "13.yml")
 M_MODEL = manifest()["model"]
+ANY = Wanted()
 NOW = datetime(2026, 11, 10, 9, tzinfo=UTC)
 
 
@@ -39,9 +42,11 @@ def decision(actor: str, second: int, said: str = "approve", digest: str = M.dig
     return {"subject": M.subject, "subject_digest": digest, "actor": actor, "recorded_at": at, "decision": said}
 
 
-def verdict(outcome: str, minute: int, digest: str = M.digest) -> dict[str, Any]:
+def verdict(
+    outcome: str, minute: int, digest: str = M.digest, suite: str = "support", live: str | None = None
+) -> dict[str, Any]:
     said = {"gate": "verdict", "candidate": M.name, "candidate_digest": digest, "outcome": outcome}
-    said |= {"release_digest": content_digest(M, None)}
+    said |= {"release_digest": content_digest(M, None), "suite": suite, "live": live}
     return said | {"gate_id": f"g{minute}", "decided_at": NOW.replace(minute=minute)}
 
 
@@ -88,12 +93,49 @@ def test_only_who_may_approve_counts_and_one_person_counts_once() -> None:
 
 def test_the_newest_verdict_of_the_gate_counts() -> None:
     passed = verdict("passed", 1)
-    assert check_gate(M, None, [passed], None) == passed
+    assert check_gate(M, None, [passed], None, ANY) == passed
     with pytest.raises(ReleaseError, match=r"did not pass the gate \(blocked\)"):
-        check_gate(M, None, [passed, verdict("blocked", 2)], None)
-    assert check_gate(M, None, [passed, verdict("blocked", 2)], "an incident") is None
+        check_gate(M, None, [passed, verdict("blocked", 2)], None, ANY)
+    assert check_gate(M, None, [passed, verdict("blocked", 2)], "an incident", ANY) is None
     with pytest.raises(ReleaseError, match="never put before the gate"):
-        check_gate(M, None, [verdict("passed", 1, digest="0" * 64)], None)
+        check_gate(M, None, [verdict("passed", 1, digest="0" * 64)], None, ANY)
+
+
+def test_a_verdict_of_a_small_suite_or_against_nothing_is_none_to_go_by() -> None:
+    rows = released((PROMOTE, "v11"), (PROMOTE, "v12"))
+    wanted = wanted_of(M, "prod", "live", ("adversarial",), rows)
+    assert wanted == Wanted(frozenset({"support", "adversarial"}), ("support-chat@v12",))
+    both = "support,adversarial"
+    enough = verdict("passed", 1, suite=f"{both},more", live="support-chat@v12")
+    less = [verdict("passed", 2, suite=both, live=None), verdict("passed", 3, suite="support", live="support-chat@v12")]
+    less += [verdict("passed", 4, suite=both, live="support-chat@v11"), verdict("blocked", 5, suite="tiny")]
+    for one in less:
+        with pytest.raises(ReleaseError, match=r"judged by less.* adversarial, support, compared with .*@v12"):
+            check_gate(M, None, [one], None, wanted)
+    assert check_gate(M, None, [enough, *less], None, wanted) == enough
+    with pytest.raises(ReleaseError, match="did not pass"):
+        worse = verdict("blocked", 6, suite=both, live="support-chat@v12")
+        check_gate(M, None, [enough, worse], None, wanted)
+
+
+def test_where_nothing_is_live_nothing_is_compared_and_elsewhere_with_what_is_live_anywhere() -> None:
+    assert wanted_of(M, "prod", "live", (), []).live == ()
+    rows = released((PROMOTE, "v12"))
+    staged = parse_manifest(manifest(version="v11", rollback_to=...), "11.yml")
+    evidence = Evidence(verdict={"gate_id": "g", "candidate_run": "r"})
+    rows.append(release_row(staged, "staging", rows, Said(PROMOTE, NOW, "ada", "so"), evidence))
+    assert wanted_of(M, "prod", "live", (), rows).live == ("support-chat@v12",)
+    anywhere = ("support-chat@v12", "support-chat@v11", "support-chat-staging-1")
+    assert wanted_of(M, "staging", "live-staging", (), rows).live == anywhere
+    assert wanted_of(M, "production", "live", (), rows).live == anywhere
+    assert wanted_of(staged, "staging", "live-staging", (), rows).live == ("support-chat-staging-1",)
+
+
+def test_a_reason_for_an_approval_that_came_after_the_verdict_counts() -> None:
+    why = ["the error budget of fast is spent"]
+    with pytest.raises(ReleaseError, match=r"needs 1 approvals and has 0 \(the error budget of fast is spent\)"):
+        check_approved(M, [], why)
+    assert check_approved(M, [decision("ada", 1)], why) == ["ada"]
 
 
 def index(release: int, embedder: str, chunker: str = "sentences", state: str = "live") -> dict[str, Any]:
@@ -108,16 +150,16 @@ SEARCHES = parse_manifest(manifest(retrieval={"index": "handbook", "k": 5}, syst
 def test_a_verdict_is_of_the_whole_release_and_not_of_its_documents() -> None:
     judged_with = index(3, "a")
     passed = verdict("passed", 1, SEARCHES.digest) | {"release_digest": content_digest(SEARCHES, judged_with)}
-    assert check_gate(SEARCHES, index(4, "a"), [passed], None) == passed, "new documents are the index's own affair"
+    assert check_gate(SEARCHES, index(4, "a"), [passed], None, ANY) == passed, "new documents are the index's own affair"
     for other in (index(4, "b"), index(4, "a", "pages"), None):
         with pytest.raises(ReleaseError, match="another model or another embedder of its index"):
-            check_gate(SEARCHES, other, [passed], None)
+            check_gate(SEARCHES, other, [passed], None, ANY)
     asked_as = parse_manifest(
         manifest(retrieval={"index": "handbook", "k": 5}, system_policy="1", model=dict(M_MODEL, asked_as="mini")), "13.yml"
     )
     assert asked_as.digest == SEARCHES.digest
     with pytest.raises(ReleaseError, match="another model"):
-        check_gate(asked_as, judged_with, [passed], None)
+        check_gate(asked_as, judged_with, [passed], None, ANY)
 
 
 def test_the_index_that_counts_is_the_one_that_went_live_last() -> None:
