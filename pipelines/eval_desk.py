@@ -27,7 +27,7 @@ from pipelines.eval_asking import replies
 from pipelines.eval_judge import EvalJudge
 from pipelines.eval_prices import Usage, costs_usd
 from pipelines.eval_rows import Given, Identity, Place, row_of, similarities
-from pipelines.eval_spending import Spending
+from pipelines.eval_spending import Bounds, Spending
 from pipelines.eval_versions import Version
 from resources.chat_client import ChatClient, Reply
 from resources.embedder import Embedder
@@ -40,8 +40,6 @@ from resources.warehouse import literal
 
 RUNS = "release.eval_runs"
 LATER_ROWS = 50
-GIVES_UP_AFTER = 5
-"""Questions in a row without an answer, each tried several times: the endpoint is left alone."""
 Row = dict[str, Any]
 Suite = Mapping[str, Sequence[EvalCase]]
 """Cases by the name of their suite."""
@@ -63,6 +61,7 @@ class Run:
     failed: Counter[str] = field(default_factory=Counter)
     usd: Decimal = Decimal(0)
     why: str | None = None
+    blind_spot: str | None = None
 
     def __str__(self) -> str:
         passed, judged = (sum(row["passed"] is value for row in self.rows) for value in (True, False))
@@ -70,6 +69,7 @@ class Run:
         parts += [f"{self.asked} asked for {self.usd.normalize():f} USD"] if self.asked else []
         parts += [f"{self.cached} known"] if self.cached else []
         parts += [f"{number} {name.replace('_', ' ')}" for name, number in sorted(self.failed.items())]
+        parts += [self.blind_spot] if self.blind_spot else []
         return ", ".join(parts) + (f": {self.why}" if self.why else "")
 
 
@@ -107,41 +107,30 @@ class EvalDesk(AskingDesk):
             answers = EvalAnswers(self.store.state)
             known = {} if is_fresh else answers.known()
             run, open_ = self._begin(identity, suites, runs.repeats, is_fresh)
-            until = self._monotonic() + 60 * runs.minutes_a_run
-            spending, in_a_row = self._spending(runs.usd_a_run), 0
-
-            def is_over(under_way: int) -> bool:
-                if self._monotonic() >= until:
-                    run.why = f"minutes_a_run ({runs.minutes_a_run:g}) are over"
-                elif spending.is_over(under_way):
-                    run.why = f"usd_a_run ({runs.usd_a_run}) is spent"
-                elif run.failed["unauthorised"]:
-                    run.why = "its key is not accepted"
-                elif in_a_row >= GIVES_UP_AFTER:
-                    run.why = f"{in_a_row} questions in a row got no answer"
-                return run.why is not None
+            spending = self._spending(runs.usd_a_run)
+            bounds = Bounds(runs, spending, self._monotonic)
 
             def given() -> Iterator[Given]:
-                nonlocal in_a_row
                 keys = {place: version.key(wanted[place]) for place in open_}
                 to_ask = [place for place in open_ if (keys[place], place.repeat) not in known]
                 for place in open_:
                     if reply := known.get((keys[place], place.repeat)):
                         yield Given(place, reply, is_cached=True)
                 waiting = iter([(place, wanted[place]) for place in to_ask])
-                client = self._client(key)
+                client, is_over = self._client(key), bounds.are_reached
                 asked = set()
-                for place, reply in replies(version.endpoint, client, waiting, runs.at_once, until, is_over):
+                for place, reply in replies(version.endpoint, client, waiting, runs.at_once, bounds.until, is_over):
                     asked.add(place)
-                    in_a_row = 0 if reply.error_class is None else in_a_row + 1
+                    bounds.replied(reply)
                     if reply.error_class is None:
                         spending.paid(place, _usage(self.clock.now(), identity, reply))
                         answers.keep(self.clock.now().date(), keys[place], place.repeat, reply)
                         failpoint("evals.answered")
                     yield Given(place, reply)
+                run.why = bounds.why
                 yield from (Given(place, Reply("left_out", attempts=0)) for place in to_ask if place not in asked)
 
-            self._keep(run, identity, given(), len(open_), spending, self._judge(stack, answers), until, say)
+            self._keep(run, identity, given(), len(open_), spending, self._judge(stack, answers), bounds.until, say)
         return self._whole(run)
 
     def read(self, identity: Identity, suites: Suite, given: Iterable[Given], repeats: int) -> Run:
@@ -186,7 +175,7 @@ class EvalDesk(AskingDesk):
         identity: Identity,
         given: Iterator[Given],
         open_: int,
-        spending: Spending,
+        spending: Spending[Place],
         judge: EvalJudge | None,
         until: float,
         say: Say,
@@ -213,13 +202,13 @@ class EvalDesk(AskingDesk):
                 cost_usd = one.cost_usd if one.cost_usd is not None else cost
                 rows.append(row_of(run.run_id, identity, one, answer, judge is not None, cost_usd, judge_usd, now))
                 _count(run, one)
-            run.usd = spending.usd
+            run.usd, run.blind_spot = spending.usd, spending.blind_spot
             self._append(rows, identity.day)
             failpoint("evals.stored")
             done += len(rows)
             say(f"{identity.version}: {done:,} of {open_:,} answers")
 
-    def _spending(self, bound_usd: Decimal | None = None) -> Spending:
+    def _spending(self, bound_usd: Decimal | None = None) -> Spending[Place]:
         return Spending(lambda used: costs_usd(self.store, used), bound_usd)
 
     @cached_property
@@ -269,7 +258,8 @@ def _digest(suites: Suite) -> str:
 
 def _usage(now: datetime, identity: Identity, reply: Reply) -> Usage:
     model = reply.model or identity.asked_model
-    return Usage(now, model, identity.provider, reply.input_tokens, reply.output_tokens, reply.cached_tokens)
+    used = (reply.input_tokens, reply.output_tokens, reply.cached_tokens)
+    return Usage(now, model, identity.provider, *used, asked_model=identity.asked_model)
 
 
 def _count(run: Run, one: Given) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,7 +22,8 @@ from ({charges}) group by request_id
 
 @dataclass(frozen=True)
 class Usage:
-    """What one answer used, as its endpoint counts it; `cached_tokens` are among the input."""
+    """What one answer used, as its endpoint counts it; `cached_tokens` are among the input. `asked_model`: whose price holds
+    where the price book does not know `model`, which is what the endpoint calls itself."""
 
     at: datetime
     model: str | None
@@ -30,10 +31,19 @@ class Usage:
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None = None
+    asked_model: str | None = None
 
 
 def costs_usd(store: Store, used: Sequence[Usage]) -> list[Decimal | None]:
     """What each cost at contracted rates, in their order; None where tokens were not counted or no price is known."""
+    found = _costs_usd(store, used)
+    again = [n for n, one in enumerate(used) if found[n] is None and one.asked_model not in (None, one.model)]
+    for n, cost in zip(again, _costs_usd(store, [replace(used[n], model=used[n].asked_model) for n in again]), strict=True):
+        found[n] = cost
+    return found
+
+
+def _costs_usd(store: Store, used: Sequence[Usage]) -> list[Decimal | None]:
     found: list[Decimal | None] = [None] * len(used)
     counted = [(place, one) for place, one in enumerate(used) if None not in (one.input_tokens, one.output_tokens)]
     for day in sorted({one.at.date() for _, one in counted}):

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +24,7 @@ from assets.service.incidents import fold
 from pipelines.asking_desk import ROWS_OF_A_COMMIT, AskingDesk
 from pipelines.eval_asking import replies
 from pipelines.eval_prices import Usage, costs_usd
+from pipelines.eval_spending import Bounds, Spending
 from pipelines.eval_versions import Version, read_manifests, version_of
 from pipelines.incident_desk import INCIDENTS
 from pipelines.label_population import ask
@@ -32,10 +34,14 @@ from resources.embedder import Embedder
 from resources.eval_answers import EvalAnswers
 from resources.events import alone, append, closed_days_of, table_rows
 from resources.failpoints import failpoint
-from resources.release_seed import RELEASE_FILE, RunSettings, load_release
+from resources.release_seed import RELEASE_FILE, load_release
 
 REPLAYS, TEXTS = "release.replays", "logs.texts"
+MOST_REQUESTS = 100
+"""Of one replay: what an incident did shows in fewer, and each costs money."""
 Row = dict[str, Any]
+Place = tuple[str, int]
+"""A request and the number of the repeat."""
 Say = Callable[[str], Any]
 _REQUESTS = """
 select
@@ -65,8 +71,12 @@ class Wanted:
     last: datetime | None = None
     feature: str | None = None
     model: str | None = None
-    requests: int = 100
+    requests: int = MOST_REQUESTS
     repeats: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.requests <= MOST_REQUESTS or self.repeats < 1:
+            raise ReplayError(f"requests are from 1 to {MOST_REQUESTS}, repeats 1 or more")
 
 
 @dataclass
@@ -79,12 +89,17 @@ class Replayed:
     words: dict[str, tuple[str, str]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     asked: int = 0
+    usd: Decimal = Decimal(0)
+    why: str | None = None
+    blind_spot: str | None = None
 
     def __str__(self) -> str:
         requests = {row["request_id"] for row in self.rows}
         parts = [f"replay {self.replay_id}: {len(requests)} requests, {self.asked} asked now"]
+        parts += [f"for {self.usd.normalize():f} USD"] if self.usd else []
         parts += [f"{count} {name.replace('_', ' ')}" for name, count in sorted(self.left_out.items())]
-        return ", ".join(parts)
+        parts += [self.blind_spot] if self.blind_spot else []
+        return ", ".join(parts) + (f": {self.why}" if self.why else "")
 
 
 @dataclass(frozen=True)
@@ -116,26 +131,30 @@ class ReplayDesk(AskingDesk):
             done = Replayed(hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16], left_out=left_out)
             there = {(row["request_id"], row["repeat"]) for row in self._rows(done.replay_id, logged)}
             waiting: list[tuple[Row, Usage]] = []
-            for one, repeat, reply in self._answers(version, key, wanted, logged, there, seed.runs, done):
+            spending = Spending[Place](lambda used: costs_usd(self.store, used), seed.runs.usd_a_run)
+            bounds = Bounds(seed.runs, spending, self._monotonic)
+            answered = self._answers(version, key, wanted, logged, there, seed.runs.at_once, bounds, spending, done)
+            for one, repeat, reply in answered:
                 if reply.text is None:
                     done.left_out[str(reply.error_class)] += 1
                     continue
                 done.words[one.row["request_id"]] = (one.answer, reply.text)
                 waiting.append(self._row(wanted, version, one, repeat, reply, done.replay_id))
                 if len(waiting) == ROWS_OF_A_COMMIT:
-                    self._append(waiting)
+                    self._append(waiting, spending)
                     waiting.clear()
                     say(f"{done.asked:,} asked")
-            self._append(waiting)
+            self._append(waiting, spending)
             done.rows = self._rows(done.replay_id, logged)
+            done.usd, done.why, done.blind_spot = spending.usd, bounds.why, spending.blind_spot
         return done
 
     def _answers(
         self, version: Version, key: str | None, wanted: Wanted, logged: Sequence[_Logged],
-        there: Collection[tuple[str, int]], runs: RunSettings, done: Replayed,
+        there: Collection[Place], at_once: int, bounds: Bounds, spending: Spending[Place], done: Replayed,
     ) -> Iterator[tuple[_Logged, int, Reply]]:  # fmt: skip
         """The answers that have no row yet: those that are kept, then those that are asked for."""
-        answers, until = EvalAnswers(self.store.state), self._monotonic() + 60 * runs.minutes_a_run
+        answers = EvalAnswers(self.store.state)
         known = answers.known()
         questions: list[tuple[tuple[_Logged, int, str], dict[str, Any]]] = []
         for repeat in range(1, wanted.repeats + 1):
@@ -150,11 +169,13 @@ class ReplayDesk(AskingDesk):
                     questions.append(((one, repeat, digest), body))
         asked = replies(
             version.endpoint, lambda endpoint: ChatClient(endpoint, key, self._sleep, self._monotonic), questions,
-            runs.at_once, until, lambda _: self._monotonic() >= until,
+            at_once, bounds.until, bounds.are_reached,
         )  # fmt: skip
         for (one, repeat, digest), reply in asked:
             done.asked += 1
+            bounds.replied(reply)
             if reply.error_class is None:
+                spending.paid((one.row["request_id"], repeat), self._usage(version, reply))
                 # Words that follow from a request leave with that request's day.
                 answers.keep(one.row["day"], digest, repeat, reply)
             yield one, repeat, reply
@@ -195,7 +216,6 @@ class ReplayDesk(AskingDesk):
     ) -> tuple[Row, Usage]:
         """The row of an answer but for its cost, and what it used."""
         context, now, said = one.case.context, self.clock.now(), reply.text or ""
-        used = (reply.input_tokens, reply.output_tokens, reply.cached_tokens)
         then, answer = Answer(one.answer), Answer(said, reply.says_refused, reply.calls)
         row = {
             "day": one.row["day"], "replay_id": replay_id, "request_id": one.row["request_id"],
@@ -209,7 +229,11 @@ class ReplayDesk(AskingDesk):
             "logged_cost_usd": one.row["cost_usd"], "logged_latency_ms": one.row["latency_ms"],
             "candidate_latency_ms": reply.latency_ms, "attempts": reply.attempts, "asked_at": now,
         }  # fmt: skip
-        return row, Usage(now, reply.model or version.model, version.provider, *used)
+        return row, self._usage(version, reply)
+
+    def _usage(self, version: Version, reply: Reply) -> Usage:
+        used = (reply.input_tokens, reply.output_tokens, reply.cached_tokens)
+        return Usage(self.clock.now(), reply.model or version.model, version.provider, *used, asked_model=version.model)
 
     def _similarity(self, logged: str, said: str) -> float | None:
         if self._uncached is None or not logged.strip() or not said.strip():
@@ -222,9 +246,9 @@ class ReplayDesk(AskingDesk):
         """No cache: the vectors would outlive the words."""
         return replace(self.embedder, cache=None) if self.embedder else None
 
-    def _append(self, waiting: Sequence[tuple[Row, Usage]]) -> None:
+    def _append(self, waiting: Sequence[tuple[Row, Usage]], spending: Spending[Place]) -> None:
         if waiting:
-            costs = costs_usd(self.store, [used for _, used in waiting])
+            costs = spending.costs({(row["request_id"], row["repeat"]): used for row, used in waiting})
             some = [{**row, "candidate_cost_usd": cost} for (row, _), cost in zip(waiting, costs, strict=True)]
             append(self.store, REPLAYS, lambda _: some, days={row["day"] for row in some})
             failpoint("evals.replayed")

@@ -189,8 +189,11 @@ def test_an_answer_is_compared_with_its_reference_by_the_embedder(house: EvalHou
 
 
 def test_a_price_that_nobody_knows_is_null_and_not_zero(house: EvalHouse, at: Provider) -> None:
-    at.extra = {"model": "nobody-knows"}
-    assert {row["cost_usd"] for row in house.run().rows} == {None}
+    house.declare(at.base_url, model="nobody-knows")
+    at.extra = {"model": "nobody-knows-either"}
+    run = house.run()
+    assert {row["cost_usd"] for row in run.rows} == {None}
+    assert f"{len(run.rows)} answers have no price: the bound cannot hold them" in str(run)
 
 
 def test_a_prompt_version_is_asked_with_its_template_model_and_settings(house: EvalHouse, at: Provider) -> None:

@@ -39,9 +39,9 @@ class ReplayHouse(LabelHouse):
         super().__init__(root, "2026-11-10T09:00:00", ("cost.request_costs",))
         self.set_prices([price("large", 1.0)])
 
-    def name_endpoint(self, base_url: str) -> None:
-        endpoint = {"base_url": base_url, "model": "large", "provider": "acme", "key_env": "EVAL_KEY", "timeout_s": 5}
-        told = {"endpoints": {"main": {**endpoint, "requests_per_minute": 6000}}, "runs": {"at_once": 1}}
+    def name_endpoint(self, base_url: str, model: str = "large", **runs: Any) -> None:
+        endpoint = {"base_url": base_url, "model": model, "provider": "acme", "key_env": "EVAL_KEY", "timeout_s": 5}
+        told = {"endpoints": {"main": {**endpoint, "requests_per_minute": 6000}}, "runs": {"at_once": 1, **runs}}
         (self.seeds / RELEASE_FILE).write_text(yaml.safe_dump(told), encoding="utf-8")
 
     def replays(self) -> ReplayDesk:
@@ -127,6 +127,37 @@ def test_what_cannot_be_asked_again_says_why(house: ReplayHouse) -> None:
     night = datetime(2026, 11, 9, 3, tzinfo=UTC)
     with pytest.raises(ReplayError, match="nothing can be asked again: no request lies there"):
         house.replays().replay(Wanted("main", first=night, last=night))
+
+
+@pytest.mark.parametrize("wanted", [{"requests": 0}, {"requests": 101}, {"repeats": 0}])
+def test_a_replay_of_none_or_of_all_there_is_is_refused(wanted: dict[str, int]) -> None:
+    with pytest.raises(ReplayError, match="requests are from 1 to 100, repeats 1 or more"):
+        Wanted("main", INCIDENT, **wanted)
+
+
+def test_a_replay_ends_at_the_bound_of_money_and_says_so(house: ReplayHouse, at: Provider) -> None:
+    # An answer costs 0.000024 USD.
+    house.name_endpoint(at.base_url, usd_a_run=0.00003)
+    done = house.replays().replay(Wanted("main", INCIDENT))
+    assert len(at.got) == len(done.rows) == 2
+    assert "2 asked now, for 0.000048 USD" in str(done) and str(done).endswith(": usd_a_run (0.00003) is spent")
+
+
+def test_an_endpoint_that_does_not_answer_is_left_alone(house: ReplayHouse, at: Provider) -> None:
+    at.plan = [400] * 6
+    done = house.replays().replay(Wanted("main", INCIDENT))
+    assert len(at.got) == 5 and done.why == "5 questions in a row got no answer"
+
+
+def test_an_answer_of_a_model_without_a_price_costs_as_the_one_asked_for_and_else_is_told(
+    house: ReplayHouse, at: Provider
+) -> None:
+    at.extra = {"model": "large-by-another-name"}
+    done = house.replays().replay(Wanted("main", INCIDENT))
+    assert all(row["candidate_cost_usd"] > 0 for row in done.rows) and done.blind_spot is None
+    house.name_endpoint(at.base_url, model="nobody-knows")
+    told = str(house.replays().replay(Wanted("main", INCIDENT)))
+    assert "6 answers have no price: the bound cannot hold them" in told
 
 
 def test_a_random_part_is_the_same_each_time_and_words_are_shown_to_whoever_asks(
