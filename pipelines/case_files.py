@@ -95,7 +95,12 @@ class Suites:
                 self._write(self.folder / f"{suite}.jsonl", kept)
 
     def _read(self, path: Path) -> list[EvalCase]:
-        return read_suite(path.read_text(encoding="utf-8"), path.name)
+        content = path.read_bytes()
+        try:
+            return read_suite(content.decode(), path.name)
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise EvalCaseError(f"{path.name}, line {line} is not UTF-8; save it as UTF-8") from None
 
     def _write(self, path: Path, cases: Sequence[EvalCase]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

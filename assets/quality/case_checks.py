@@ -83,7 +83,7 @@ def _patterns(raw: Any) -> tuple[str, ...]:
             raise CaseChecksError(f"regex is at most {LONGEST_PATTERN} characters")
         try:
             re2.compile(pattern)
-        except re2.error:
+        except (re2.error, ValueError):
             raise CaseChecksError(f"regex {pattern!r} is not RE2 (no look-around, no back-references)") from None
     return patterns
 
@@ -107,9 +107,15 @@ def _tolerance(raw: Mapping[str, Any]) -> float:
 def _number(name: str, raw: Any) -> float | None:
     if raw is None:
         return None
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise CaseChecksError(f"{name} is a number; not {raw!r}")
-    return float(raw)
+    try:
+        found = float(raw)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise CaseChecksError(f"{name} is a number of at most 308 digits")
+    return found
 
 
 def _share(name: str, raw: Any, default: float) -> float | None:

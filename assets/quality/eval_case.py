@@ -89,16 +89,20 @@ class EvalCase:
 
 
 def read_suite(text: str, name: str) -> list[EvalCase]:
-    """The cases of a suite. Raises EvalCaseError: what is wrong in which line."""
+    """The cases of a suite; a byte order mark is no part of it. Raises EvalCaseError: what is wrong in which line."""
     found: dict[str, EvalCase] = {}
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         if not line.strip():
             continue
         where = f"{name}, line {number}"
         try:
             raw = json.loads(line)
-        except ValueError:
-            raise EvalCaseError(f"{where} is no JSON: a case is one object on one line") from None
+            # Half a character (\\ud800) can be written in JSON, and in no file and no request.
+            json.dumps(raw, ensure_ascii=False, allow_nan=False).encode()
+        except UnicodeEncodeError:
+            raise EvalCaseError(f"{where} has half a character (a lone surrogate); write the whole one") from None
+        except (ValueError, RecursionError):
+            raise EvalCaseError(f"{where} is no JSON: a case is one object on one line, not nested without end") from None
         case = parse(raw, where)
         if case.case_id in found:
             raise EvalCaseError(f"{where}: case_id {case.case_id} stands there twice; each case has one of its own")

@@ -175,7 +175,7 @@ def _one_form(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _wrong(keyword: str) -> Exception:
+def _wrong(keyword: str) -> Any:
     from jsonschema import ValidationError
 
     return ValidationError(keyword)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.quality.eval_case import KINDS, EvalCase, EvalCaseError, expected_of, parse, read_suite
+from pipelines.case_files import Suites
 from resources.contracts import SEEDS
 
 CASE: dict[str, Any] = {"case_id": "returns-1", "kind": "answerable", "question": "How long?", "must": ["30 days"]}
@@ -43,6 +45,33 @@ def test_a_broken_line_and_a_case_that_stands_there_twice_are_named() -> None:
         read_suite('{"case_id": "a"\n', "chat.jsonl")
     with pytest.raises(EvalCaseError, match="line 2: case_id returns-1 stands there twice"):
         read_suite(f"{json.dumps(CASE)}\n{json.dumps(CASE)}\n", "chat.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ('"question": "\\ud800"', "half a character"),
+        ('"checks": {"regex": "\\ud800"}', "half a character"),
+        ('"checks": {"numeric": ' + "9" * 401 + "}", "numeric is a number of at most 308 digits"),
+        ('"checks": {"numeric": NaN}', "is no JSON"),
+        ('"checks": ' + "[" * 100_000, "is no JSON"),
+        ('"checks": {"json_schema": {"$ref": "#/nowhere"}}', "leads to no schema"),
+    ],
+)
+def test_an_odd_line_is_told_and_ends_nothing_else(changes: str, fault: str) -> None:
+    line = json.dumps(CASE)[:-1] + f", {changes}}}"
+    with pytest.raises(EvalCaseError, match=f"chat.jsonl, line 1.*{fault}"):
+        read_suite(line, "chat.jsonl")
+
+
+def test_a_byte_order_mark_is_no_fault_and_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "evals").mkdir()
+    path = tmp_path / "evals" / "chat.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(CASE).encode() + b"\n")
+    assert [case.case_id for case in Suites(tmp_path).all()["chat"]] == ["returns-1"]
+    path.write_bytes(json.dumps(CASE).encode() + "\nGr\u00fc\u00dfe".encode("latin-1"))
+    with pytest.raises(EvalCaseError, match=r"chat\.jsonl, line 2 is not UTF-8"):
+        Suites(tmp_path).all()
 
 
 @settings(deadline=None)
