@@ -16,11 +16,13 @@ from typing import Any
 from assets.quality.eval_case import EvalCase
 from pipelines.eval_rows import Given, Identity, Place
 from pipelines.label_population import ask
-from resources.chat_client import Reply
+from resources.chat_client import MOST_TOKENS, Reply
 from resources.store import Store
 
 Suite = Mapping[str, Sequence[EvalCase]]
 LOOK_BACK_DAYS = 30
+DEAREST_USD, LONGEST_MS = 1_000_000, 86_400_000
+"""Of one answer: beyond that a harness counted in other units."""
 _KEYS = {
     "case_id", "suite", "repeat", "answer", "calls", "says_refused", "model", "input_tokens", "output_tokens", "cost_usd",
     "latency_ms", "error",
@@ -100,8 +102,10 @@ def _all(suites: Suite, repeats: int) -> Iterable[Place]:
 def _line(where: str, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
-        raise GivenError(f"{where} is no JSON: an answer is one object on one line") from None
+        # Half a character (\\ud800) can be written in JSON, and in no table; NaN is no JSON.
+        json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise GivenError(f"{where} is no JSON: an answer is one object on one line, not nested without end") from None
     if not isinstance(row, dict) or set(row) - _KEYS or not isinstance(row.get("case_id"), str):
         raise GivenError(f"{where}: an answer is an object with case_id, answer, and else {', '.join(sorted(_KEYS))}")
     if (row.get("answer") is None) == (row.get("error") is None):
@@ -110,6 +114,11 @@ def _line(where: str, line: str) -> dict[str, Any]:
                        ("input_tokens", int | None), ("output_tokens", int | None), ("calls", list)):  # fmt: skip
         if key in row and (not isinstance(row[key], types) or isinstance(row[key], bool)):
             raise GivenError(f"{where}: {key} is not {row[key]!r}")
+    if not isinstance(row.get("says_refused", False), bool):
+        raise GivenError(f"{where}: says_refused is true or false, not {row['says_refused']!r}")
+    for key, most in (("input_tokens", MOST_TOKENS), ("output_tokens", MOST_TOKENS), ("latency_ms", LONGEST_MS)):
+        if row.get(key) is not None and not 0 <= row[key] <= most:
+            raise GivenError(f"{where}: {key} is a number from 0 to {most:,}")
     return row
 
 
@@ -118,8 +127,11 @@ def _given(place: Place, row: Mapping[str, Any], where: str) -> Given:
         return Given(place, Reply("no_answer", attempts=0))
     try:
         cost = None if row.get("cost_usd") is None else Decimal(str(row["cost_usd"]))
+        is_sound = cost is None or 0 <= cost <= DEAREST_USD
     except InvalidOperation:
-        raise GivenError(f"{where}: cost_usd is a number of USD, not {row['cost_usd']!r}") from None
+        is_sound = False
+    if not is_sound:
+        raise GivenError(f"{where}: cost_usd is a number of USD from 0 to {DEAREST_USD:,}")
     latency = row.get("latency_ms")
     reply = Reply(
         text=row["answer"], says_refused=bool(row.get("says_refused")), model=row.get("model"),
