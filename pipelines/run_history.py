@@ -90,7 +90,8 @@ def forget(
             _delete(store, runs, run_id)
         if number % TELL_EVERY == 0:
             say(f"{number:,} of {len(gone) + len(emptied):,} old runs done")
-    for state in instance.all_instigator_state():
+    # An instance that lives in memory alone has no schedules, and no ticks.
+    for state in instance.all_instigator_state() if instance.schedule_storage else ():
         instance.purge_ticks(state.instigator_origin_id, state.selector_id, before.timestamp())
     store.rewrite(say)
     size_after = store.size()

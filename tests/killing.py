@@ -28,7 +28,7 @@ STAGES = {
     "index": "index releases", "cases": "evaluation cases", "evals": "evaluation runs",
     "detector": "training of the detector", "knowledge": "knowledge base", "registry": "model registry",
     "prompt": "prompts and releases", "release": "prompts and releases", "dataset": "datasets", "tuning": "tuning",
-    "training": "trainings",
+    "training": "trainings", "review": "reviews",
 }  # fmt: skip
 """What the first part of a failpoint's name stands for."""
 _CALL = re.compile(r"""\bfailpoint\(f?"([^"]+)"\)""")

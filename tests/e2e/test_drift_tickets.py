@@ -50,7 +50,7 @@ def with_quiet_rules() -> dict[str, Contract]:
     """What tickets are made from and end in; the tables of the other rules, of words and of costs are there, and empty."""
     every = all_contracts()
     findings = every["service.findings"].reads
-    others = [name for name in findings if not name.startswith("drift.") and every[name].is_partitioned]
+    others = [name for name in findings if not name.startswith(("drift.", "logs.")) and every[name].is_partitioned]
     unasked = (*others, "drift.text_topics", "drift.text_profiles", "cost.request_costs")
     return selected("drift.changes", "drift.provider_tests", "drift.config_drift", *OF_CHANGES, empty=unasked)
 
