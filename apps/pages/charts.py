@@ -116,7 +116,7 @@ def _point(panel: Panel, row: Row) -> Row:
     if span := interval(row.get("low"), row.get("high"), panel.unit):
         found.append(f"({span})")
     if is_known(row.get("n")):
-        found.append("n = " + figure(row["n"]))
+        found += ["n =", figure(row["n"])]
     point["words"] = f"{' '.join(filter(None, told))}: {' '.join(found)}"
     return point
 
