@@ -72,7 +72,8 @@ def test_recall_that_fell_on_two_nights_is_learned_back_and_a_new_index_serves(l
     house.index(instance)
     after = house.measured()[night]
     assert after["release"] > before[night]["release"] and after["low"] > before[night]["high"]
-    assert house.desk().would() == ["retriever: nothing: nothing speaks for it"], "of the new champion nothing fell yet"
+    (told,) = house.desk().would()
+    assert told.startswith("retriever: no training: nothing speaks for it; "), "of the new champion nothing fell yet"
 
 
 def test_what_learned_from_shuffled_answers_is_rejected_and_nothing_moves(loop: Loop) -> None:
