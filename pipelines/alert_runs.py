@@ -17,6 +17,7 @@ from pipelines.incident_desk import INCIDENTS
 from pipelines.planner import MAX_FAILED_ATTEMPTS
 from pipelines.runs import DIGEST_TAG
 from pipelines.sensor_opening import Opening
+from pipelines.settings import sensor_seconds
 from resources import terminal
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
@@ -82,7 +83,7 @@ def alert_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="alerts",
         job_name=ALERT,
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=sensor_seconds(30),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Raises alerts after each publish, and sends, retries and escalates what is due.",
     )

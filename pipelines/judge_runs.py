@@ -14,6 +14,7 @@ from pipelines.clock import WallClock
 from pipelines.judge_desk import FRAME, JUDGEMENTS, TEXTS, Judged, JudgeDesk
 from pipelines.label_population import SCORES
 from pipelines.sensor_opening import Opening, request_of
+from pipelines.settings import sensor_seconds
 from resources import terminal
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
@@ -55,7 +56,7 @@ def judge_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="judge",
         job_name=JUDGE,
-        minimum_interval_seconds=300,
+        minimum_interval_seconds=sensor_seconds(300),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks an LLM about answers of days that were published, where seeds/judge.yml names an endpoint.",
     )

@@ -16,6 +16,7 @@ from pipelines.label_desk import DRAWS, FRAME, QUEUE, Drawn, LabelDesk
 from pipelines.label_export import Exported, LabelExport
 from pipelines.label_inbox import COMMENTS, IMPORTS, LABELS, QUARANTINE, Imported, LabelInbox
 from pipelines.sensor_opening import Opening, request_of
+from pipelines.settings import sensor_seconds
 from resources import terminal
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
@@ -96,7 +97,7 @@ def label_sensors() -> list[dg.SensorDefinition]:
     @dg.sensor(
         name="label_inbox",
         job_name=IMPORT,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=sensor_seconds(60),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches the inbox of labels; takes files once they are left alone.",
     )
@@ -109,7 +110,7 @@ def label_sensors() -> list[dg.SensorDefinition]:
     @dg.sensor(
         name="label_queue",
         job_name=ASK,
-        minimum_interval_seconds=300,
+        minimum_interval_seconds=sensor_seconds(300),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Draws the responses that people are asked about, from days that were published.",
     )

@@ -14,6 +14,7 @@ from pipelines.clock import WallClock
 from pipelines.index_runs import INDEX
 from pipelines.knowledge_desk import KnowledgeDesk
 from pipelines.sensor_opening import Opening, request_of
+from pipelines.settings import sensor_seconds
 from resources import terminal
 from resources.model_version import CHAMPION, RegistryError
 from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
@@ -33,7 +34,7 @@ def registry_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name=REGISTRY,
         job_name=INDEX,
-        minimum_interval_seconds=15,
+        minimum_interval_seconds=sensor_seconds(15),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Follows the embedder's alias champion in the model registry: indexes are released with its vectors.",
     )

@@ -12,6 +12,7 @@ import dagster as dg
 from apps.pages.door import door_of
 from apps.pages.report import report
 from pipelines.sensor_opening import Opening, request_of
+from pipelines.settings import sensor_seconds
 from resources.durable import write_atomically
 from resources.warehouse_resource import WarehouseResource
 
@@ -61,7 +62,7 @@ def report_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name=REPORT,
         job_name=REPORT,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=sensor_seconds(60),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Makes the report anew after each publish.",
     )

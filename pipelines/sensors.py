@@ -16,6 +16,7 @@ from pipelines.jobs import COMPUTE, LAND, PUBLISH
 from pipelines.planner import MAX_FAILED_ATTEMPTS, make_plan
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.sensor_opening import Opening
+from pipelines.settings import sensor_seconds
 from resources.landing_area import Candidate
 from resources.warehouse_resource import WarehouseResource
 
@@ -33,7 +34,7 @@ def landing_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="landing",
         job_name=LAND,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=sensor_seconds(60),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Watches the landing folder; lands files once they are left alone.",
     )
@@ -66,7 +67,7 @@ def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.Sen
     @dg.sensor(
         name="night",
         jobs=[run_jobs[COMPUTE], run_jobs[PUBLISH]],
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=sensor_seconds(30),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks the planner which due days are stale and launches one run per contiguous range; "
         "publishes when a run ends.",

@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import dagster as dg
 
+from pipelines.clock import read_present
 from pipelines.event_log import open_instance
 from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
@@ -65,7 +65,14 @@ SETTINGS = {
     "NOCTURNE_COMPUTE_LOGS": Setting(
         "not set", "the folder of compute logs that all processes of a deployment mount; only `deploy/` reads it"
     ),
-    "NOCTURNE_NOW": Setting("the clock", "a fixed present, such as `2026-11-01T03:00:00+00:00`, for rehearsals"),
+    "NOCTURNE_NOW": Setting(
+        "the clock",
+        "a fixed present, such as `2026-11-01T03:00:00+00:00`, for rehearsals; `@/path/of/a/file` reads it from a file at "
+        "each look, so that it can be moved",
+    ),
+    "NOCTURNE_SENSOR_SECONDS": Setting(
+        "each its own, 15 to 300", "the longest that a sensor waits between two looks, for rehearsals"
+    ),
 }
 """Every environment variable that this project reads; docs/configuration.md is made from it. The names of secrets (addresses
 of channels, keys of endpoints) are chosen in seeds."""
@@ -105,11 +112,11 @@ class Settings:
             home=home,
             data=_folder("NOCTURNE_DATA", "warehouse/data"),
             landing=home / "landing" if is_url else _folder("NOCTURNE_LANDING", str(home / "landing")),
-            fixed_now=_checked("NOCTURNE_NOW", datetime.fromisoformat, "a time such as 2026-11-01T03:00:00+00:00"),
+            fixed_now=_checked("NOCTURNE_NOW", read_present, "a time such as 2026-11-01T03:00:00+00:00, or @file"),
             settle_seconds=float(_checked("NOCTURNE_SETTLE_SECONDS", float, "a number of seconds such as 5") or 5),
             memory_limit=_checked("NOCTURNE_MEMORY_LIMIT", _size, "a size such as 2GB") or "2GB",
             landing_url=url if is_url else None,
-            run_history_days=int(_checked("NOCTURNE_RUN_HISTORY_DAYS", _days, "a whole number of days, 1 or more") or 30),
+            run_history_days=int(_checked("NOCTURNE_RUN_HISTORY_DAYS", _count, "a whole number of days, 1 or more") or 30),
             embedder=os.environ.get("NOCTURNE_EMBEDDER", ""),
             embedder_dtype=_dtype(os.environ.get("NOCTURNE_EMBEDDER_DTYPE") or "float32"),
             embedder_device=_checked("NOCTURNE_EMBEDDER_DEVICE", _device, "cpu, or cuda, or cuda:1 and so on") or "cpu",
@@ -181,6 +188,12 @@ class Settings:
             yield
 
 
+def sensor_seconds(usual: int) -> int:
+    """How long a sensor waits between two looks: as it usually does, or NOCTURNE_SENSOR_SECONDS where those are fewer."""
+    text = _checked("NOCTURNE_SENSOR_SECONDS", _count, "a whole number of seconds, 1 or more")
+    return min(usual, int(text)) if text else usual
+
+
 def _folder(name: str, default: str) -> Path:
     return REPO / Path(os.environ.get(name) or default).expanduser()
 
@@ -221,7 +234,7 @@ def _device(text: str) -> None:
         raise ValueError(text)
 
 
-def _days(text: str) -> None:
+def _count(text: str) -> None:
     if int(text) < 1:
         raise ValueError(text)
 

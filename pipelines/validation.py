@@ -11,6 +11,7 @@ from pipelines.jobs import VALIDATE
 from pipelines.planner import MAX_FAILED_ATTEMPTS
 from pipelines.runs import DIGEST_TAG
 from pipelines.sensor_opening import Opening
+from pipelines.settings import sensor_seconds
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
 
@@ -23,7 +24,7 @@ def validation_sensor(contracts: dict[str, Contract]) -> dg.SensorDefinition:
     @dg.sensor(
         name="validation",
         job_name=VALIDATE,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=sensor_seconds(60),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Validates published days that changed.",
     )

@@ -17,6 +17,7 @@ from pipelines.alert_desk import ALERTS, LOG, AlertDesk
 from pipelines.alert_runs import ALERT
 from pipelines.clock import WallClock
 from pipelines.planner import MAX_FAILED_ATTEMPTS
+from pipelines.settings import sensor_seconds
 from resources.events import append, table_rows
 from resources.warehouse_resource import WarehouseResource
 
@@ -32,7 +33,7 @@ def watch_sensor() -> dg.SensorDefinition:
 
     @dg.sensor(
         name="watch",
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=sensor_seconds(60),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Raises an alert while a job's runs fail, and while tables are late; the next success ends it.",
     )

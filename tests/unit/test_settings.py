@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from pipelines.build import build_resources
 from pipelines.nightly import main
-from pipelines.settings import REPO, Settings, SettingsError
+from pipelines.settings import REPO, Settings, SettingsError, sensor_seconds
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("NOCTURNE_NOW", "yesterday"),
+        ("NOCTURNE_NOW", "@/there/is/no/such/file"),
         ("NOCTURNE_SETTLE_SECONDS", "abc"),
         ("NOCTURNE_MEMORY_LIMIT", "lots"),
         ("NOCTURNE_EMBEDDER_DTYPE", "bf16"),
@@ -29,6 +31,26 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_takes(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"{name}='{value}' cannot be used; it takes "):
         Settings.from_environment()
+
+
+def test_a_present_in_a_file_moves_under_a_process_that_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    present = tmp_path / "now"
+    present.write_text("2026-11-10T03:00:00\n", encoding="ascii")
+    monkeypatch.setenv("NOCTURNE_NOW", f"@{present}")
+    clock = build_resources(Settings.from_environment())["clock"]
+    assert clock.last_due_day() == date(2026, 11, 9)
+    present.write_text("2026-11-12T05:00:00+02:00", encoding="ascii")
+    assert clock.now() == datetime(2026, 11, 12, 3, tzinfo=UTC)
+
+
+def test_sensors_look_sooner_in_a_rehearsal_and_never_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOCTURNE_SENSOR_SECONDS", raising=False)
+    assert sensor_seconds(60) == 60
+    monkeypatch.setenv("NOCTURNE_SENSOR_SECONDS", "30")
+    assert (sensor_seconds(60), sensor_seconds(15)) == (30, 15)
+    monkeypatch.setenv("NOCTURNE_SENSOR_SECONDS", "0")
+    with pytest.raises(SettingsError, match="it takes a whole number of seconds, 1 or more"):
+        sensor_seconds(60)
 
 
 def test_folders_are_below_the_checkout_or_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
