@@ -34,10 +34,9 @@ body:has(#option2:checked) tr:has(> .hide-succeeded-validation-target-child) { d
 </style>"""
 
 
-def make_standalone(page: Path) -> None:
-    """Rewrite one page so that it needs, and asks for, nothing from elsewhere."""
-    bare = _FOREIGN.sub("", page.read_text(encoding="utf-8"))
-    write_atomically(page, bare.replace("<head>", _HEAD, 1).encode())
+def standing_alone(page: str) -> str:
+    """One page so that it needs, and asks for, nothing from elsewhere."""
+    return _FOREIGN.sub("", page).replace("<head>", _HEAD, 1)
 
 
 def write_index(docs: Path, results: Path) -> Path:

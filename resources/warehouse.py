@@ -26,6 +26,8 @@ from resources.contracts import SQL, Contract
 from resources.table_store import arrow_schema
 
 Connection = duckdb.DuckDBPyConnection
+SqlError = duckdb.Error
+"""A statement that DuckDB could not answer, for those who have another way to ask."""
 MACROS = SQL / "_macros" / "duckdb.sql"
 MAX_EXAMPLES = 5
 """Failing rows that a verdict names."""

@@ -27,7 +27,7 @@ from pipelines.nightly import NightRun
 from pipelines.settings import Settings
 from pipelines.validation import validation_sensor
 from resources.contracts import Check, Column, Contract, contracts
-from resources.expectations import Expectation, Validation, Validator
+from resources.expectations import KEPT_RESULTS, Expectation, Validation, Validator
 from resources.table_store import arrow_schema
 from resources.warehouse import check_rows, create_database, load_macros, open_published
 from resources.warehouse_resource import WarehouseResource
@@ -190,6 +190,18 @@ def test_a_table_s_own_checks_find_the_same_rows_before_and_afterwards(sampled: 
     """Of the tables that the test above leaves to `make proof`: each predicate is its own, the other kinds are generic."""
     own = [e for e in expectations(contracts()[name]) if e.kind == "FailingRows"]
     found_by_both(sampled, contracts()[name], own)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_what_one_scan_passes_is_what_great_expectations_passes_when_it_asks(
+    sampled: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = contracts()[name]
+    scanned = validate(sampled, contract, expectations(contract))
+    monkeypatch.setattr("resources.expectations.count_failing", lambda *_: None)
+    asked = validate(sampled, contract, expectations(contract))
+    assert scanned.findings == asked.findings and scanned.rows == asked.rows
+    assert any(finding.passed for finding in asked.findings)
 
 
 def test_the_rows_of_the_test_above_keep_and_break_each_kind_of_rule(sampled: Path) -> None:
@@ -393,15 +405,14 @@ def test_data_docs_hold_no_words_and_ask_nobody_for_anything(readers: Readers) -
         assert not re.search(r"<script|<link|<img|(?:src|href)\s*=\s*[\"']?https?:", text), path
 
 
-def test_pages_of_old_validations_go(settled: Readers) -> None:
-    for _ in range(7):
-        settled.house.now += timedelta(minutes=1)
-        settled.resources["clock"] = WallClock(fixed_now=settled.house.now.isoformat())
-        Readers(settled.house, settled.promised).validate(
-            only=dg.AssetCheckKey(asset_key("logs.files"), "published_columns")
-        )
-    runs = list((settled.house.root / "home" / "data_docs" / "validations" / "logs" / "files").glob("*/*"))
-    assert len(runs) <= 5
+def test_pages_of_old_validations_go(sampled: Path, tmp_path: Path) -> None:
+    contract = contracts()["logs.files"]
+    for number in range(1, KEPT_RESULTS + 3):
+        validator = Validator(sampled, tmp_path, NOW + timedelta(minutes=number), f"manifest-{number}")
+        validator.validate(contract.name, key_columns(contract), expectations(contract)[:1], None)
+    for folder in (tmp_path / "data_docs" / "validations", tmp_path / "validation" / "results"):
+        kept = {run.parent.name for run in (folder / "logs" / "files").glob("*/*")}
+        assert kept == {f"manifest-{number}" for number in range(3, KEPT_RESULTS + 3)}
 
 
 def test_a_night_tells_what_readers_see_is_doubtful_and_has_not_failed_for_it(tmp_path: Path) -> None:
@@ -416,6 +427,5 @@ def test_a_night_tells_what_readers_see_is_doubtful_and_has_not_failed_for_it(tm
     night.validate(readers.instance)
     assert night.night.doubts == ["check published_unique_key of logs/requests failed: {'unique_key': 2}"]
     assert night.night.failures == []
-    next_night = NightRun(settings, lambda text: None, readers.resources)
-    next_night.validate(readers.instance)
-    assert next_night.night.doubts == ["rows of logs.requests break its contract, as before"]
+    night.validate(readers.instance)
+    assert night.night.doubts == ["rows of logs.requests break its contract, as before"]
