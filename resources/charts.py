@@ -23,6 +23,11 @@ def svg(spec: Mapping[str, Any]) -> str:
     return drawn
 
 
+def warm_up() -> None:
+    """Start what draws, which takes a second; else the first chart waits for it."""
+    svg({"data": {"values": [{"at": 0}]}, "mark": "line", "encoding": {"x": {"field": "at", "type": "quantitative"}}})
+
+
 def markdown_image(spec: Mapping[str, Any], words: str) -> str:
     """The chart as an image within Markdown, for pages that show no other files. `words` stand where it cannot be seen."""
     encoded = base64.b64encode(svg(spec).encode()).decode()

@@ -134,6 +134,10 @@ def open_locked(path: Path, readable: Iterable[Path], memory_limit: str = "1GB",
     con = connect(None, memory_limit, threads)
     try:
         con.execute("set temp_directory = ''")
+        # For `session` as well: a connection of its own would take the time zone of the machine.
+        con.execute("set global timezone = 'UTC'")
+        # Published Parquet files are never changed: their footers are read once, not by each question.
+        con.execute("set parquet_metadata_cache = true")
         # Writing into an allowed folder is allowed as well: what is asked has to be one SELECT (ask).
         con.execute(f"set allowed_directories = [{', '.join(literal(str(folder)) for folder in readable)}]")
         con.execute(f"attach {literal(str(path))} as warehouse (read_only)")
@@ -144,6 +148,13 @@ def open_locked(path: Path, readable: Iterable[Path], memory_limit: str = "1GB",
         con.close()
         raise AnalystError(str(error)) from error
     return con
+
+
+def session(con: Connection) -> Connection:
+    """One more connection to what `open_locked` opened, under the same locks, for a question that is asked beside others."""
+    made = con.cursor()
+    made.execute("use warehouse")
+    return made
 
 
 @dataclass(frozen=True)

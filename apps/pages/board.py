@@ -1,14 +1,17 @@
 """A page as it is shown: its panels over one snapshot, each with its figures, its drawing, its table and its SQL.
 
-Here belongs what becomes of a panel's rows. A panel whose tables are not published is left out; one that cannot be asked
-says why, and the others stand.
+Here belongs what becomes of a panel's rows, and that a few panels are asked at once: a board is there before they are, and
+each section waits for its own. A panel whose tables are not published is left out; one that cannot be asked says why, and
+the others stand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,10 @@ from apps.pages.figures import NOT_MEASURED, change, figure, interval, is_known
 from apps.pages.panels import SHOWN_AS, SQL, Panel, panels
 from apps.pages.tables import Row, Table, rows_of, table_of
 from resources.warehouse import AnalystError, Answer, parameters_of, strip_comments
+
+AT_ONCE = 2
+"""Panels that are made at the same time: one is drawn while another is asked. They share the memory of the file."""
+_makers = ThreadPoolExecutor(AT_ONCE, "panel")
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,20 @@ class Shown:
 
 @dataclass(frozen=True)
 class Section:
-    """Panels that belong together: its figures, its charts, its tables, in this order."""
+    """Panels that belong together: its figures, its charts, its tables, in this order. They may still be on their way."""
 
     title: str
-    shown: tuple[Shown, ...]
+    making: tuple[tuple[Panel, Future[Shown | None]], ...]
+
+    @cached_property
+    def shown(self) -> tuple[Shown, ...]:
+        """Its panels whose tables are published; waits for them."""
+        return tuple(found for _, one in self.making if (found := one.result()) is not None)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The titles of the others; waits as well."""
+        return tuple(panel.title for panel, one in self.making if one.result() is None)
 
     def kind(self, *ways: str) -> list[Shown]:
         """Those that are shown in one of these ways."""
@@ -66,20 +83,18 @@ class Board:
     sections: tuple[Section, ...]
     day: Any
     published_at: datetime
-    absent: tuple[str, ...] = field(default=())
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The titles of panels whose tables are not published; waits for all."""
+        return tuple(title for section in self.sections for title in section.absent)
 
 
 def board(snapshot: Snapshot, page: str, parameters: Mapping[str, Any], is_live: bool = True, root: Path = SQL) -> Board:
-    """The page's panels whose tables are published, in their sections. Raises PanelError."""
-    shown, absent = [], []
-    for panel in panels(page, root):
-        found = show(snapshot, panel, parameters, is_live)
-        if found is None:
-            absent.append(panel.title)
-        else:
-            shown.append(found)
-    sections = [Section(title, tuple(group)) for title, group in groupby(shown, key=lambda one: one.panel.section)]
-    return Board(tuple(sections), snapshot.day, snapshot.published_at, tuple(absent))
+    """The page's panels in their sections; it does not wait for them. Raises PanelError."""
+    making = [(panel, _makers.submit(show, snapshot, panel, parameters, is_live)) for panel in panels(page, root)]
+    sections = [Section(title, tuple(group)) for title, group in groupby(making, key=lambda one: one[0].section)]
+    return Board(tuple(sections), snapshot.day, snapshot.published_at)
 
 
 def show(snapshot: Snapshot, panel: Panel, parameters: Mapping[str, Any], is_live: bool = True) -> Shown | None:

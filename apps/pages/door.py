@@ -1,20 +1,22 @@
 """The published file, opened for pages: the newest one, read-only, and one snapshot for all that a page shows.
 
-Here belongs noticing that the file was replaced, and asking it. The file is opened by resources/warehouse.py.
+Here belongs noticing that the file was replaced, and asking it, a few questions at once. The file is opened by
+resources/warehouse.py.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from resources.contracts import contracts
 from resources.publishing import DOOR
-from resources.warehouse import AnalystError, Answer, Connection, ask, open_locked, tables_read
+from resources.warehouse import AnalystError, Answer, Connection, ask, open_locked, session, tables_read
 
 MOST_ROWS = 2_000
 """Of one panel; a page is no export."""
@@ -35,17 +37,16 @@ class Snapshot:
     published_at: datetime
     tables: frozenset[str]
     day: date | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, question: str, parameters: Mapping[str, Any], max_rows: int = MOST_ROWS) -> Answer:
         """The answer to a SELECT. Raises AnalystError."""
-        with self.lock:
-            return ask(self.con, question, parameters, max_rows)
+        with closing(session(self.con)) as con:
+            return ask(con, question, parameters, max_rows)
 
     def has_all(self, question: str) -> bool:
         """Whether every table that a SELECT names is published. Raises AnalystError for what is none."""
-        with self.lock:
-            named = {name for name in tables_read(self.con, question) if "." in name}
+        with closing(session(self.con)) as con:
+            named = {name for name in tables_read(con, question) if "." in name}
         return named <= self.tables
 
 

@@ -9,8 +9,10 @@ import contextlib
 import csv
 import io
 import re
+import threading
 from collections.abc import AsyncIterator, Mapping
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -21,7 +23,7 @@ from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -30,8 +32,9 @@ from apps.pages.board import Board, board
 from apps.pages.door import Door, Snapshot
 from apps.pages.panels import PanelError, panels
 from apps.pages.searching import NO_FILTER, Filter, choices, find, request_day
-from apps.pages.tables import plain_table
-from apps.pages.templates import environment
+from apps.pages.tables import Table, plain_table
+from apps.pages.templates import environment, in_parts
+from resources.charts import warm_up
 from resources.clock import Clock
 from resources.contracts import REPO, contracts
 from resources.warehouse import AnalystError
@@ -55,6 +58,7 @@ class Pages:
         self.asking = Asking(door)
         self.templates: Environment = environment()
         self._boards: dict[tuple[Any, ...], Board] = {}
+        self._lock = threading.Lock()
         routes = [
             Route("/", lambda _: RedirectResponse("/executive", status_code=303)),
             Route("/executive", self.executive),
@@ -87,11 +91,11 @@ class Pages:
         """Looking for a request, and what failed of late."""
         snapshot = self.door.snapshot()
         asked = Filter.of(request.query_params)
-        found = find(snapshot, asked) if asked != NO_FILTER else None
-        shown = self._board("debug", {}) if found is None else None
+        search = partial(_found, snapshot, asked) if asked != NO_FILTER else None
+        shown = self._board("debug", {}) if search is None else None
         return self._page(
-            request, "debug.html", page="debug", asked=asked, found=found, board=shown, snapshot=snapshot,
-            choices=choices(snapshot),
+            request, "debug.html", page="debug", asked=asked, search=search, board=shown, snapshot=snapshot,
+            choices=partial(choices, snapshot),
         )  # fmt: skip
 
     def request(self, request: Request) -> Response:
@@ -179,16 +183,18 @@ class Pages:
         """The page over the newest snapshot; made once, as a snapshot does not change."""
         snapshot = self.door.snapshot()
         key = (snapshot.mark, page, *sorted(parameters.items()))
-        if key not in self._boards:
-            self._boards = {kept: made for kept, made in self._boards.items() if kept[0] == snapshot.mark}
-            self._boards[key] = board(snapshot, page, {**parameters, "day": snapshot.day})
-        return self._boards[key]
+        with self._lock:
+            if key not in self._boards:
+                self._boards = {kept: made for kept, made in self._boards.items() if kept[0] == snapshot.mark}
+                self._boards[key] = board(snapshot, page, {**parameters, "day": snapshot.day})
+            return self._boards[key]
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         shared = {
             "addresses": ADDRESSES, "is_live": True, "stale": self._stale(), "boards": BOARDS, "link_sql": _sql_address,
         }  # fmt: skip
-        return HTMLResponse(self.templates.get_template(template).render(**shared, **values), status)
+        parts = in_parts(self.templates.get_template(template), shared | values)
+        return StreamingResponse(parts, status, media_type="text/html")
 
     def _stale(self) -> str:
         try:
@@ -210,10 +216,19 @@ class Pages:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         self.asking.make_ready()
+        warm_up()
         try:
             yield
         finally:
             self.asking.close()
+
+
+def _found(snapshot: Snapshot, asked: Filter) -> tuple[Table | None, str]:
+    """The requests that fit, or why they cannot be had: the page that says it has begun by then."""
+    try:
+        return find(snapshot, asked), ""
+    except AnalystError as error:
+        return None, f"This cannot be asked of the published file: {str(error).splitlines()[0]}"
 
 
 def _panel(key: str) -> Any:

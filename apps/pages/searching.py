@@ -6,23 +6,32 @@ Here belongs what can be asked for. Every value is bound; empty fields are not a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from apps.pages.door import Snapshot
 from apps.pages.tables import Table, table_of
+from resources.warehouse import Answer
 
 HERE = Path(__file__).parent
 MOST_FOUND = 100
+FIRST_DAYS = (1, 8)
+"""Where a search stops when it has found enough: after so many of the newest days, before it asks all."""
 OUTCOMES = ("failed", "slow", "blocked", "cut off", "unpriced")
-_FIND = (HERE / "sql" / "search" / "requests.sql").read_text(encoding="utf-8")
+QUESTION = (HERE / "sql" / "search" / "requests.sql").read_text(encoding="utf-8")
 _CHOICES = """
-select feature, tenant, model from logs.requests where day > $day - 14
+select
+    list(distinct feature order by feature) as feature,
+    list(distinct tenant order by tenant) as tenant,
+    list(distinct model order by model) as model
+from logs.requests
+where day > $day - 14
 """
-_DAY = "select max(day) from logs.request_days where request_id = $request_id"
+MOST_CHOICES = 200
+REQUEST_DAY = "select max(day) from logs.request_days where request_id = $request_id"
 _LONGEST = 200
 
 
@@ -55,27 +64,45 @@ NO_FILTER = Filter()
 
 
 def find(snapshot: Snapshot, asked: Filter) -> Table:
-    """The newest requests that fit. Raises AnalystError."""
-    parameters = dict(zip(Filter.__dataclass_fields__, astuple(asked), strict=True))
-    return table_of(snapshot.ask(_FIND, parameters, MOST_FOUND), {}, is_live=True)
+    """The newest requests that fit. Raises AnalystError.
+
+    The newest days are asked first, and more of them only until there are enough: a filter that fits much reads one day.
+    """
+    given = dict(zip(Filter.__dataclass_fields__, astuple(asked), strict=True))
+    found: list[Answer] = []
+    for first, last in _spans(snapshot.day, asked):
+        missing = MOST_FOUND + 1 - sum(len(answer.rows) for answer in found)
+        if missing > 0:
+            parameters = given | {"first": first, "last": last, "most": missing}
+            found.append(snapshot.ask(QUESTION, parameters, missing))
+    rows = [row for answer in found for row in answer.rows]
+    return table_of(replace(found[0], rows=rows[:MOST_FOUND], is_cut=len(rows) > MOST_FOUND), {}, is_live=True)
+
+
+def _spans(newest: date | None, asked: Filter) -> Iterator[tuple[date, date]]:
+    """First and last days that are asked together, the newest first. An id is on any of them, and a day that is asked for on
+    one: both are asked at once."""
+    last = date.max
+    if newest is not None and asked.day is None and asked.any_id is None:
+        for days in FIRST_DAYS:
+            first = newest - timedelta(days=days - 1)
+            yield first, last
+            last = first - timedelta(days=1)
+    yield date.min, last
 
 
 def choices(snapshot: Snapshot) -> dict[str, list[str]]:
     """What fields offer: the names of the last two weeks."""
     if snapshot.day is None or not snapshot.has_all(_CHOICES):
-        return {"feature": [], "tenant": [], "model": []}
-    found = {}
-    for name in ("feature", "tenant", "model"):
-        answer = snapshot.ask(
-            f"select distinct {name} from ({_CHOICES}) where {name} is not null order by 1", {"day": snapshot.day}, 200
-        )
-        found[name] = [str(row[0]) for row in answer.rows]
-    return found
+        return {}
+    answer = snapshot.ask(_CHOICES, {"day": snapshot.day})
+    found = zip(answer.columns, answer.rows[0], strict=True)
+    return {name: [one for one in names or [] if one][:MOST_CHOICES] for name, names in found}
 
 
 def request_day(snapshot: Snapshot, request_id: str) -> date | None:
     """The day that a request lies on; None where no published one has it. Raises AnalystError."""
-    found: Any = snapshot.ask(_DAY, {"request_id": request_id}).rows[0][0]
+    found: Any = snapshot.ask(REQUEST_DAY, {"request_id": request_id}).rows[0][0]
     return found if isinstance(found, date) else None
 
 
