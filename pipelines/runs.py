@@ -20,6 +20,9 @@ IN_FLIGHT = [
     dg.DagsterRunStatus.CANCELING,
 ]
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+KILLS_LIKE_A_FAILURE = 7
+"""A restart of the code server ends its runs and those that begin meanwhile: three within a minute, of which the inputs know
+nothing. But inputs that end their process each time, for want of memory say, have to be given up at last."""
 
 
 class Runs:
@@ -52,9 +55,28 @@ class Runs:
         return bool(self._runs(IN_FLIGHT, limit=1))
 
     def ended(self, digest: str) -> tuple[int, int]:
-        """(ended, failed) runs that were launched for exactly these inputs."""
+        """(ended, failed) runs that were launched for exactly these inputs. Of those that were killed, or could not even
+        begin, KILLS_LIKE_A_FAILURE count as one that failed."""
+        ended, failed, killed = self._counts(digest)
+        return ended, failed + killed // KILLS_LIKE_A_FAILURE
+
+    def in_vain(self, digest: str) -> int:
+        """Runs that were launched for exactly these inputs and left them as they are, whether they failed or not; those that
+        were killed count as in `ended`."""
+        ended, _, killed = self._counts(digest)
+        return ended - killed + killed // KILLS_LIKE_A_FAILURE
+
+    def _counts(self, digest: str) -> tuple[int, int, int]:
+        """(ended, failed in one of their steps, failed without)."""
         runs = self._runs(ENDED, {DIGEST_TAG: digest})
-        return len(runs), sum(run.status == dg.DagsterRunStatus.FAILURE for run in runs)
+        broken = [run.run_id for run in runs if run.status == dg.DagsterRunStatus.FAILURE]
+        own = sum(self.instance.get_run_stats(run_id).steps_failed > 0 for run_id in broken)
+        return len(runs), own, len(broken) - own
+
+    def newest_ended(self) -> str | None:
+        """The run that was asked for last, of those that have ended."""
+        newest = self._runs(ENDED, limit=1)
+        return newest[0].run_id if newest else None
 
     def _runs(
         self, statuses: list[dg.DagsterRunStatus], tags: dict[str, str] | None = None, limit: int | None = None

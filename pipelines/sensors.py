@@ -51,8 +51,8 @@ def landing_sensor() -> dg.SensorDefinition:
             return
         inputs = landing_inputs(settled)
         ended, _ = runs.ended(inputs)
-        if ended >= MAX_FAILED_ATTEMPTS:
-            yield dg.SkipReason(f"{ended} runs could not take {settled[0].name}; see the checks of the last `land` run")
+        if (in_vain := runs.in_vain(inputs)) >= MAX_FAILED_ATTEMPTS:
+            yield dg.SkipReason(f"{in_vain} runs could not take {settled[0].name}; see the checks of the last `land` run")
             return
         yield dg.RunRequest(run_key=f"land:{inputs}:{ended}", tags={DIGEST_TAG: inputs})
 
@@ -60,7 +60,11 @@ def landing_sensor() -> dg.SensorDefinition:
 
 
 def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
-    """Computes stale due days, and publishes when nothing is left to compute or the rest waits."""
+    """Computes stale due days, and publishes when nothing is left to compute or the rest waits.
+
+    While days are in flight it publishes once for each run that has ended: each table that a run finishes would else be a
+    reason of its own, and a run of publishing beside it for minutes.
+    """
 
     opening = Opening(COMPUTE)
 
@@ -79,11 +83,16 @@ def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.Sen
         if isinstance(runs, dg.SkipReason):
             yield runs
             return
+        # Before the plan: a run that ends meanwhile is then looked at again.
+        ended_runs = f"{runs.newest_ended()} {Runs(context.instance, LAND).newest_ended()}"
         plan = make_plan(warehouse.store(), clock.last_due_day(), runs)
         for days in plan.ranges:
             yield dg.RunRequest(job_name=COMPUTE, run_key=days.run_key, tags=days.tags)
         publishing = Runs(context.instance, PUBLISH)
         if plan.ranges or publishing.is_in_flight():
+            return
+        if plan.in_flight and context.cursor == ended_runs:
+            yield dg.SkipReason(f"{len(plan.in_flight)} days are in flight; what has ended before them was published")
             return
         inputs = warehouse.publisher().due(clock.last_due_day(), plan.waiting)
         if inputs is None:
@@ -93,6 +102,7 @@ def night_sensor(run_jobs: Mapping[str, UnresolvedAssetJobDefinition]) -> dg.Sen
         if failed >= MAX_FAILED_ATTEMPTS:
             yield dg.SkipReason(f"publishing failed {failed} times with these tables; see its last run")
             return
+        context.update_cursor(ended_runs)
         tags = {DIGEST_TAG: inputs, WAITING_TAG: plan.waiting_tag}
         yield dg.RunRequest(job_name=PUBLISH, run_key=f"publish:{inputs}:{ended}", tags=tags)
 

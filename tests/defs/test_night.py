@@ -67,6 +67,7 @@ class Orchestra:
         self.repository = build_defs(self.resources).get_repository_def()
         self.instance = dg.DagsterInstance.ephemeral()
         self.run_keys: list[str] = []
+        self.cursors: dict[str, str | None] = {}
 
     def deliver(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         self.landing.mkdir(parents=True, exist_ok=True)
@@ -77,9 +78,12 @@ class Orchestra:
         clock = self.resources["clock"]
         self.warehouse.landing().land(clock.now(), clock.is_settled)
 
-    def tick(self, sensor: str) -> tuple[list[dg.RunRequest], str | None]:
-        context = dg.build_sensor_context(instance=self.instance, repository_def=self.repository, resources=self.resources)
+    def tick(self, sensor: str, cursor: str | None = None) -> tuple[list[dg.RunRequest], str | None]:
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=cursor, repository_def=self.repository, resources=self.resources
+        )
         found = self.repository.get_sensor_def(sensor).evaluate_tick(context)
+        self.cursors[sensor] = found.cursor
         return list(found.run_requests or []), found.skip_message
 
     def run(self, wanted: dg.RunRequest, job: str | None = None) -> dg.ExecuteInProcessResult:
@@ -189,6 +193,11 @@ def a_day_in_flight_is_not_asked_for_again_and_a_landing_waits_for_the_one_befor
     assert [request.job_name for request in wanted] == [PUBLISH], (
         "the row is in the ledger, and readers are told that it is late"
     )
+    said = orchestra.cursors["night"]
+    assert said is not None
+    again, message = orchestra.tick("night", said)
+    assert again == [], "each table that the run finishes would be published by a run of its own"
+    assert message is not None and "days are in flight" in message
 
 
 @pytest.mark.parametrize(

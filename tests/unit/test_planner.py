@@ -18,7 +18,7 @@ from house import House, request, with_sql
 
 from pipelines.jobs import COMPUTE, LAND
 from pipelines.planner import MAX_FAILED_ATTEMPTS, Plan, make_plan
-from pipelines.runs import DIGEST_TAG, Runs
+from pipelines.runs import DIGEST_TAG, KILLS_LIKE_A_FAILURE, Runs
 from resources.process_mark import process_mark
 from resources.warehouse_resource import PINS_TAG, PROCESS_TAG
 
@@ -41,6 +41,21 @@ def record_run(
     instance: dg.DagsterInstance, status: dg.DagsterRunStatus, tags: dict[str, str], job: str = COMPUTE
 ) -> dg.DagsterRun:
     return instance.add_run(dg.DagsterRun(job_name=job, run_id=str(uuid4()), status=status, tags=tags))
+
+
+@dg.op
+def fails() -> None:
+    raise ValueError("as it does each time")
+
+
+@dg.job(name=COMPUTE, executor_def=dg.in_process_executor)
+def failing() -> None:
+    fails()
+
+
+def fail_run(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
+    """A run that ends in an error of its own."""
+    assert not failing.execute_in_process(instance=instance, tags=tags, raise_on_error=False).success
 
 
 def reasons(found: Plan) -> dict[tuple[str, date], tuple[str, ...]]:
@@ -181,7 +196,7 @@ def test_a_run_key_is_never_used_twice_for_the_same_inputs(house: House, instanc
 def test_other_inputs_are_a_first_attempt_again(house: House, instance: dg.DagsterInstance) -> None:
     deliver(house, "11-03")
     for _ in range(MAX_FAILED_ATTEMPTS):
-        record_run(instance, dg.DagsterRunStatus.FAILURE, plan(house, instance).ranges[0].tags)
+        fail_run(instance, plan(house, instance).ranges[0].tags)
     assert plan(house, instance).ranges == []
     deliver(house, "11-03", name="b.jsonl")
     (days,) = plan(house, instance).ranges
@@ -192,7 +207,7 @@ def test_three_failed_runs_with_equal_inputs_wait_with_a_reason(house: House, in
     deliver(house, "10-01", "11-03")
     first = plan(house, instance).ranges[0]
     for _ in range(MAX_FAILED_ATTEMPTS):
-        record_run(instance, dg.DagsterRunStatus.FAILURE, first.tags)
+        fail_run(instance, first.tags)
     found = plan(house, instance)
     assert [(r.first, r.last) for r in found.ranges] == [(day("11-02"), day("11-04"))]
     assert set(found.waiting) == {day("09-30"), day("10-01"), day("10-02")}
@@ -202,6 +217,23 @@ def test_three_failed_runs_with_equal_inputs_wait_with_a_reason(house: House, in
     assert published.is_new
     states = house.ask("select distinct state from governance.freshness where day = date '2026-10-01'")
     assert states == [("waiting",)]
+
+
+def test_runs_that_were_killed_are_tried_again_and_those_that_always_die_are_given_up(
+    house: House, instance: dg.DagsterInstance
+) -> None:
+    """A code server that is started anew ends its runs, and those that are launched before it answers: three in a minute."""
+    deliver(house, "11-03")
+    for _ in range(MAX_FAILED_ATTEMPTS):
+        record_run(instance, dg.DagsterRunStatus.FAILURE, plan(house, instance).ranges[0].tags)
+    (days,) = plan(house, instance).ranges
+    assert days.attempt == MAX_FAILED_ATTEMPTS
+    assert (Runs(instance, COMPUTE).in_vain(days.inputs_digest), plan(house, instance).waiting) == (0, {})
+    for _ in range(MAX_FAILED_ATTEMPTS * (KILLS_LIKE_A_FAILURE - 1)):
+        record_run(instance, dg.DagsterRunStatus.FAILURE, days.tags)
+    assert plan(house, instance).ranges == []
+    assert set(plan(house, instance).waiting) == {day("11-02"), day("11-03"), day("11-04")}
+    assert Runs(instance, COMPUTE).in_vain(days.inputs_digest) == MAX_FAILED_ATTEMPTS
 
 
 def test_canceled_runs_do_not_make_a_day_wait(house: House, instance: dg.DagsterInstance) -> None:
