@@ -47,6 +47,9 @@ bench-drift: setup ## drift tests beside Evidently, which has .venv/bench for it
 	@test -x .venv/bench/bin/evidently || { $(PY) -m venv .venv/bench && grep -v '^pandas==' constraints.txt > .venv/bench/constraints.txt && .venv/bench/bin/pip install -qq -c .venv/bench/constraints.txt evidently==0.7.23 pandas==2.3.3; }
 	@$(PY) -W ignore -m benchmarks.drift $(ARGS)
 
+bench-pages: setup ## the pages over ten million requests in a Chromium, beside plain DuckDB (ARGS="--cache FOLDER --write")
+	@$(PY) -W ignore -m benchmarks.pages $(ARGS)
+
 rotate-key: setup ## make pseudonyms with a new key from now on; earlier ones stay for look-ups (docs/keys.md)
 	@$(PY) -W ignore -m pipelines.rotate_key
 
@@ -71,6 +74,9 @@ outcome: setup ## what an alert turned out to be: ALERT=5c57e844 IS=incident, ex
 
 incident: setup ## write down what happens to an incident: ARGS="open --alert 5c57e844", "resolve 2026-11-10-1", "list" (docs/alerts.md)
 	@$(PY) -W ignore -m pipelines.incident $(ARGS)
+
+gameday: setup ## simulated weeks with planted incidents through schedules and sensors: what is found, when (ARGS="--weeks 2 --seed 7")
+	@$(PY) -W ignore -m pipelines.gameday $(ARGS)
 
 probe: setup ## ask the golden prompts of tonight that are not asked yet (seeds/probes.yml; ARGS=--check asks nothing)
 	@$(PY) -W ignore -m pipelines.probe $(ARGS)
@@ -146,4 +152,4 @@ maintain: setup ## what the schedule does every day: close days by retention, re
 docs: setup ## write the pages that are made: the analysts' guide, configuration, lineage, differences between formats
 	@$(PY) -m pipelines.guide
 
-.PHONY: pages screenshots doctor evals replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift audit backup restore maintain docs
+.PHONY: gameday pages screenshots doctor evals replay gate prompts release model approve help setup alerts ack outcome incident probe judge label-queue labelling import-labels cases review index tune train-detector deployment nightly dev test proof check rotate-key check-source bench bench-drift bench-pages audit backup restore maintain docs

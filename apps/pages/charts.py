@@ -30,6 +30,9 @@ _LABEL = {
     "ms": "datum.value >= 1000 ? format(datum.value / 1000, '~g') + ' s' : format(datum.value, '~g') + ' ms'",
     "count": "datum.value >= 10000 ? format(datum.value, '~s') : format(datum.value, ',~g')",
 }
+_DAY = "utcFormat(datum.value, '%d %b')"
+_HOUR = f"utchours(datum.value) == 0 ? {_DAY} : utcFormat(datum.value, '%H:%M')"
+"""Of a time: the day where one begins. Both on each tick would run into each other on a narrow page."""
 _SYMBOL = re.compile(r'<path aria-label="([^"]*)" role="graphics-symbol"([^>]*?)/>')
 _OTHER_WORDS = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
 
@@ -44,7 +47,10 @@ def line(panel: Panel, rows: Sequence[Row], key: str) -> str:
     is_daily = not isinstance(known[0]["moment"], datetime)
     x: Spec = {
         "field": "at", "type": "temporal", "scale": {"type": "utc"},
-        "axis": {"title": None, "format": "%d %b" if is_daily else "%d %b %H:%M", "tickCount": 5, "grid": False},
+        "axis": {
+            "title": None, "labelExpr": _DAY if is_daily else _HOUR, "tickCount": 5, "grid": False,
+            "labelOverlap": "greedy", "labelSeparation": 14,
+        },
     }  # fmt: skip
     y = _measure(panel, is_from_zero=panel.unit in ("USD", "count", "ms"))
     colour: Spec = {
@@ -73,7 +79,7 @@ def bars(panel: Panel, rows: Sequence[Row], key: str) -> str:
     values = [_point(panel, row) for row in known]
     y: Spec = {
         "field": "name", "type": "nominal", "sort": [value["name"] for value in values],
-        "axis": {"title": None, "domain": False, "ticks": False, "labelLimit": 170},
+        "axis": {"title": None, "domain": False, "ticks": False, "labelLimit": 170, "labelPadding": 10},
     }  # fmt: skip
     # A dot for a share: a bar that does not begin at zero lies, and one that does hides 99.2 % against 99.9 %.
     is_share = panel.unit == "share"
@@ -151,7 +157,7 @@ def _drawn(spec: Spec, values: list[Row], key: str) -> str:
     }  # fmt: skip
     legend = {
         "labelColor": INK, "title": None, "orient": "bottom", "columns": 3, "labelFontSize": 11, "labelLimit": 130,
-        "symbolSize": 50,
+        "symbolSize": 50, "columnPadding": 24,
     }  # fmt: skip
     whole = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",

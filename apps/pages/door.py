@@ -53,7 +53,7 @@ class Snapshot:
 class Door:
     """Where the published file is. `readable`: the folders that its views may read."""
 
-    def __init__(self, path: Path, readable: Sequence[Path], memory_limit: str = "1GB"):
+    def __init__(self, path: Path, readable: Sequence[Path], memory_limit: str = "2GB"):
         self.path = path
         self.readable = tuple(readable)
         self.memory_limit = memory_limit

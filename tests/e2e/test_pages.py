@@ -135,7 +135,7 @@ def test_a_figure_leads_by_keyboard_to_its_sql_and_on_to_rows(page: Page, addres
     tile = page.locator(".tile", has=page.get_by_role("heading", name="Requests", exact=True))
     tile.locator("summary", has_text="SQL").focus()
     page.keyboard.press("Enter")
-    expect(tile.locator("pre")).to_contain_text("from service.sli_daily")
+    expect(tile.locator("pre")).to_contain_text("from service.sli_5min")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -117,7 +117,7 @@ def test_a_runbook_is_one_of_its_folder(client: TestClient, name: str) -> None:
 def test_links_of_alerts_and_panels_lead_to_the_sql_that_is_not_asked_yet(client: TestClient) -> None:
     [link] = set(re.findall(r'href="(/sql\?panel=executive%2Fspend&[^"]*)"', client.get("/executive").text))
     page = client.get(link.replace("&amp;", "&")).text
-    assert "from cost.unit_costs_daily" in page and 'value="2026-11-09"' in page and 'id="answer"' not in page
+    assert "from cost.request_costs" in page and 'value="2026-11-09"' in page and 'id="answer"' not in page
     assert client.get("/sql?panel=../secrets").status_code == 200
 
 

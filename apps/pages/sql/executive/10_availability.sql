@@ -14,13 +14,13 @@ select
     sum(valid_requests) as n,
     any_value(before.value) as before,
     any_value(promised.target) as target
-from service.sli_daily
+from service.sli_5min
 cross join (
     select sum(healthy_requests) / nullif(cast(sum(valid_requests) as double), 0) as value
-    from service.sli_daily
-    where scope = 'all' and day > $day - 2 * $days and day <= $day - $days
+    from service.sli_5min
+    where day > $day - 2 * $days and day <= $day - $days
 ) as before
 cross join (select max(target) as target from service.slos where indicator = 'availability') as promised
-where scope = 'all' and day > $day - $days
+where day > $day - $days
 group by grouping sets ((day), ())
 order by day;

@@ -7,12 +7,12 @@ select
     day,
     sum(requests) as value,
     any_value(before.value) as before
-from service.sli_daily
+from service.sli_5min
 cross join (
     select sum(requests) as value
-    from service.sli_daily
-    where scope = 'all' and day > $day - 2 * $days and day <= $day - $days
+    from service.sli_5min
+    where day > $day - 2 * $days and day <= $day - $days
 ) as before
-where scope = 'all' and day > $day - $days
+where day > $day - $days
 group by grouping sets ((day), ())
 order by day;

@@ -8,15 +8,15 @@
 --   cost.unpriced_models lists their models.
 select
     day,
-    sum(contracted_amount) as value,
-    sum(requests) as n,
+    sum(priced_contracted_amount) as value,
+    count(*) as n,
     any_value(before.value) as before
-from cost.unit_costs_daily
+from cost.request_costs
 cross join (
-    select sum(contracted_amount) as value
-    from cost.unit_costs_daily
-    where scope = 'all' and day > $day - 2 * $days and day <= $day - $days
+    select sum(priced_contracted_amount) as value
+    from cost.request_costs
+    where day > $day - 2 * $days and day <= $day - $days
 ) as before
-where scope = 'all' and day > $day - $days
+where day > $day - $days
 group by grouping sets ((day), ())
 order by day;

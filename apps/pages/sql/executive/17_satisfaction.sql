@@ -8,12 +8,14 @@
 --   who ask.
 with rated as (
     select
-        day,
-        sum(value_sum) as liked,
-        sum(n_with_value) as n
-    from logs.outcomes_daily
-    where feedback_kind = 'rating' and feedback_name = 'thumbs'
-    group by day
+        request_day as day,
+        sum(feedback_value) as liked,
+        count(feedback_value) as n
+    from logs.feedback
+    where
+        state = 'matched' and feedback_kind = 'rating' and feedback_name = 'thumbs'
+        and request_day > $day - 2 * $days and day > $day - 2 * $days
+    group by request_day
 )
 
 select

@@ -17,7 +17,7 @@ select
     days.day as moment,
     classes.error_class as series,
     coalesce(failed.failed_requests, 0) as value
-from (select day from service.sli_daily where scope = 'all' and day > $day - $days) as days
+from (select distinct day from service.sli_5min where day > $day - $days) as days
 cross join (select distinct error_class from failed) as classes
 left join failed using (day, error_class)
 order by sum(value) over (partition by series) desc, series, moment;

@@ -6,11 +6,11 @@
 -- meaning: Share of thumbs that point up, with 95 % intervals; n is the number of ratings.
 select
     feature as name,
-    sum(value_sum) / nullif(sum(n_with_value), 0) as value,
-    wilson_low(cast(sum(value_sum) as bigint), sum(n_with_value)) as low,
-    wilson_high(cast(sum(value_sum) as bigint), sum(n_with_value)) as high,
-    sum(n_with_value) as n
-from logs.outcomes_daily
+    sum(feedback_value) / nullif(count(feedback_value), 0) as value,
+    wilson_low(cast(sum(feedback_value) as bigint), count(feedback_value)) as low,
+    wilson_high(cast(sum(feedback_value) as bigint), count(feedback_value)) as high,
+    count(feedback_value) as n
+from logs.request_feedback
 where feedback_kind = 'rating' and feedback_name = 'thumbs' and day > $day - $days and feature is not null
 group by feature
 order by value desc nulls last, feature;

@@ -5,9 +5,16 @@
 -- good: down
 -- meaning: Share of the newest day's requests that failed, with its 95 % interval, beside the seven days before it.
 with days as (
-    select day, error_rate, error_rate_low, error_rate_high, requests, failed_requests
-    from service.sli_daily
-    where scope = 'all' and day > $day - 14
+    select
+        day,
+        sum(requests) as requests,
+        sum(failed_client + failed_provider + failed_infrastructure + failed_model + failed_schema) as failed_requests,
+        failed_requests / nullif(cast(sum(requests) as double), 0) as error_rate,
+        wilson_low(failed_requests, sum(requests)) as error_rate_low,
+        wilson_high(failed_requests, sum(requests)) as error_rate_high
+    from service.sli_5min
+    where day > $day - 14
+    group by day
 )
 
 select

@@ -4,10 +4,32 @@
 -- section: Now
 -- good: down
 -- meaning: The time within which 99 of 100 answers of the newest day were complete, beside the median of the seven days before it.
-with days as (
-    select day, latency_p99_ms, latency_n
-    from service.sli_daily
-    where scope = 'all' and day > $day - 14
+with bins as (
+    select
+        day,
+        bin,
+        sum(n) as n
+    from service.timing_5min
+    where measure = 'latency_ms' and day > $day - 14
+    group by day, bin
+),
+
+ranked as (
+    select
+        *,
+        sum(n) over (
+            partition by day
+            order by bin nulls last
+            rows between unbounded preceding and current row
+        ) as n_up_to,
+        sum(n) over (partition by day) as n_all
+    from bins
+),
+
+days as (
+    select day, log_bin_value(min(case when n_up_to >= 0.99 * n_all then bin end)) as latency_p99_ms, sum(n) as latency_n
+    from ranked
+    group by day
 )
 
 select

@@ -16,7 +16,7 @@ fitting as materialized (
     select
         asked.day,
         asked.request_id,
-        asked.ts,
+        asked.ts as moment,
         asked.feature,
         asked.tenant,
         asked.model,
@@ -61,4 +61,4 @@ fitting as materialized (
 select fitting.* exclude (day), costs.contracted_amount as cost_usd
 from fitting
 left join cost.request_costs as costs using (day, request_id)
-order by fitting.ts desc, fitting.request_id;
+order by fitting.moment desc, fitting.request_id;
