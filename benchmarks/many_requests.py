@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.nightly import night
 from benchmarks.volume import DAY
 from resources.contracts import Contract
-from resources.manifest import Choice
+from resources.manifest import Choice, Entry
 from resources.published_file import build
 from resources.publishing import DOOR, PUBLISHED, Publisher
 from resources.store import Store
@@ -103,7 +103,12 @@ def _repeat_the_day(made: PublishedFile) -> None:
     con.close()
     number = manifest["number"] + 1
     target = made.data / PUBLISHED / f"warehouse-{number}.duckdb"
-    build(store, manifest | {"number": number}, Choice({}, {}, {}), target)
+    entries = {
+        name: {DAY: Entry(of["version"], of["rows"], {}, of["content_version"])}
+        for name, table in manifest["tables"].items()
+        if table["kind"] == "derived" and (of := table["days"].get(DAY.isoformat()))
+    }
+    build(store, manifest | {"number": number}, Choice(entries, {}, {}), target)
     _tell_of_the_days(target, made.days)
     _swing(made.door, target)
 
