@@ -24,9 +24,8 @@ from resources.warehouse import (
     Connection,
     Rule,
     Verdict,
-    check_rows,
+    check_and_fingerprint,
     define_inputs,
-    fingerprint,
     literal,
     measure,
     stage_query,
@@ -173,8 +172,7 @@ def _compute_and_commit(
         failpoint(f"compute.{contract.table}.staged")
         rows_sql = scan_staged(contract, staged)
         own_day = Rule(OWN_DAY, None, f"count_if(day is distinct from date '{day.isoformat()}')", True)
-        verdicts = check_rows(con, rows_sql, [own_day, *rules])
-        version, rows = fingerprint(con, contract, rows_sql)
+        verdicts, version, rows = check_and_fingerprint(con, contract, rows_sql, [own_day, *rules])
         measures = measure(con, contract, rows_sql)
     outcome = DayOutcome(day, "replaced", rows, verdicts)
     if outcome.failing:

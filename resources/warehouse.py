@@ -330,12 +330,8 @@ def row_text(contract: Contract) -> str:
 
 def fingerprint(con: Connection, contract: Contract, select: str) -> tuple[str, int]:
     """(fingerprint, number) of rows: equal whatever their order. Not hash(), which collides; not xor, which cancels."""
-    text = row_text(contract)
-    count, low, high = con.execute(
-        f"select count(*), sum(md5_number_lower(t)), sum(md5_number_upper(t)) from (select {text} as t from ({select}))"
-    ).fetchall()[0]
-    shape = ",".join(f"{c.name} {c.type}" for c in contract.columns if c.name not in contract.volatile)
-    return md5(f"{shape};{count};{low};{high}".encode()).hexdigest(), int(count)
+    _, version, rows = check_and_fingerprint(con, contract, select, [])
+    return version, rows
 
 
 def check_rows(con: Connection, select: str, rules: Iterable[Rule]) -> list[Verdict]:
@@ -344,6 +340,25 @@ def check_rows(con: Connection, select: str, rules: Iterable[Rule]) -> list[Verd
     if not rules:
         return []
     counts = con.execute(f"select {', '.join(r.failing_count for r in rules)} from ({select})").fetchall()[0]
+    return _verdicts(con, select, rules, counts)
+
+
+def check_and_fingerprint(
+    con: Connection, contract: Contract, select: str, rules: Iterable[Rule]
+) -> tuple[list[Verdict], str, int]:
+    """What check_rows and fingerprint say of rows, from one scan: a day's rows are few, and a statement has its price."""
+    rules = list(rules)
+    counted = "".join(f", {rule.failing_count}" for rule in rules)
+    count, low, high, *counts = con.execute(
+        f"select count(*), sum(md5_number_lower(row_text)), sum(md5_number_upper(row_text)){counted} "
+        f"from (select *, {row_text(contract)} as row_text from ({select}))"
+    ).fetchall()[0]
+    shape = ",".join(f"{c.name} {c.type}" for c in contract.columns if c.name not in contract.volatile)
+    version = md5(f"{shape};{count};{low};{high}".encode()).hexdigest()
+    return _verdicts(con, select, rules, counts), version, int(count)
+
+
+def _verdicts(con: Connection, select: str, rules: Sequence[Rule], counts: Sequence[Any]) -> list[Verdict]:
     return [
         Verdict(rule.name, rule.column, int(count or 0), rule.blocking, _examples(con, select, rule) if count else ())
         for rule, count in zip(rules, counts, strict=True)
