@@ -107,7 +107,7 @@ class Validator:
 
     def _validate(self, table: str, key: Sequence[str], expected: Sequence[Expectation], where: str | None) -> Validation:
         from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult
-        from great_expectations.validator.validator import calc_validation_statistics
+        from great_expectations.validator.validation_statistics import calc_validation_statistics
 
         query = f"select * from {table}" + (f" where {where}" if where else "")
         # Their place in the suite ties a result to what was expected: results come back in another order.
@@ -154,7 +154,8 @@ class Validator:
 
     def _write(self, table: str, expected: Sequence[Expectation], asked: Sequence[Any], result: Any) -> Path:
         """Write a result, its page and the page of what is expected; forget old ones. Returns the result's page."""
-        place, run = Path(*table.split(".")), Path(*self._run.to_tuple())
+        parts = self._run.to_tuple()  # type: ignore[no-untyped-call]
+        place, run = Path(*table.split(".")), Path(*parts)
         page = self.docs / "validations" / place / run / f"{result.batch_id}.html"
         _put(page, self._pages.of_result(result))
         suite = self.docs / "expectations" / place.with_name(f"{place.name}.html")

@@ -31,19 +31,19 @@ class DataDocsPages:
 
     @cached_property
     def _results(self) -> Any:
-        from great_expectations.render.renderer import ValidationResultsPageRenderer
+        from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 
         return ValidationResultsPageRenderer()
 
     @cached_property
     def _suites(self) -> Any:
-        from great_expectations.render.renderer import ExpectationSuitePageRenderer
+        from great_expectations.render.renderer.page_renderer import ExpectationSuitePageRenderer
 
         return ExpectationSuitePageRenderer()
 
     @cached_property
     def _view(self) -> Any:
-        from great_expectations.render.view import DefaultJinjaPageView
+        from great_expectations.render.view.view import DefaultJinjaPageView
 
         view = DefaultJinjaPageView()
         # Else each use of a template asks the disk whether it has changed.
