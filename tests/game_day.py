@@ -1,7 +1,6 @@
 """A game day: a simulated world with planted incidents is played through the warehouse, and every finding is judged.
 
-A finding is *right* where an incident that it may speak of was going on, or had just been; all others are false alarms. An
-incident is *found* by the first finding of one of the rules that have to find it.
+Which findings are right, and when an incident is found, is said in pipelines/gameday_verdict.py.
 
 A drift is found where a verdict names the segment and one of the metrics in which it was planted; it has to be by its third
 night. Drift tests look eight weeks back: a world that they judge begins so much earlier, and of those days they compute the
@@ -14,9 +13,8 @@ import multiprocessing
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from itertools import filterfalse
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from assets.checks import rules
 from assets.python_tables import python_table
 from assets.service.assets import declared_tables
 from assets.tables import days_between
+from pipelines.gameday_verdict import Alarm, Played, episodes, is_calm, judged
 from pipelines.planner import Plan as WorkPlan
 from resources.capture import CapturePolicy, load
 from resources.computing import DayOutcome, compute_day
@@ -38,18 +37,11 @@ from resources.embedder import Embedder
 from resources.landing import Landing, LandingReport
 from resources.references import replace_reference
 from resources.tenants import declared_tenants
-from simulator.drift_incidents import Drift, LanguageSwitch
+from simulator.drift_incidents import Drift
 from simulator.incidents import Incident
 from simulator.plans import Plan
-from simulator.seasons import Season
 from simulator.traffic import simulate
 
-GRACE = timedelta(days=3)
-"""The longest window of a burn rate: so long an incident may still be found after its end."""
-FOUND_WITHIN = timedelta(hours=6)
-"""After its end, a finding that begins later speaks of something else, though the long windows may still explain it."""
-EPISODE = timedelta(hours=24)
-"""Findings of one fingerprint no further apart are one alarm, as service.alerts has it."""
 SERVICE = ("service.findings", "service.slo_status", "governance.freshness")
 DRIFT = ("drift.changes", "governance.freshness", "service.slos", "service.features", "service.tools", "service.canaries")
 NIGHTS_TO_FIND = 3
@@ -59,30 +51,6 @@ _VERSIONS = ("prompt_version", "index_version")
 """The simulated shop releases prompts every ten days and its index every week: a verdict on these is news, not false."""
 _JUDGING = ("drift.drift_tests", "drift.drift_verdicts", "drift.changes")
 """What days of reference need not have."""
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """An episode of one fingerprint. `caused_by`: the incident that it may speak of; None for a false alarm."""
-
-    rule: str
-    fingerprint: str
-    severity: str
-    title: str
-    first_seen: datetime
-    last_seen: datetime
-    caused_by: str | None
-
-
-@dataclass(frozen=True)
-class Played:
-    """What became of one incident: the rule that found it first, and the hours from its start until then."""
-
-    incident: Incident
-    found_by: str | None
-    after_hours: float | None
-    night: int | None = None
-    """Of a drift: the night that found it, from 1."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +129,7 @@ def play(
         pass
     house.night()
     alarms = episodes(_found(house, first_day), incidents)
-    planted = [incident for incident in incidents if not _is_calm(incident)]
+    planted = [incident for incident in incidents if not is_calm(incident)]
     return GameDay(days, tuple(_played(house, incident, alarms) for incident in planted), tuple(alarms))
 
 
@@ -209,11 +177,6 @@ def _alarm(row: tuple[Any, ...]) -> Alarm:
     return Alarm(rule, fingerprint, severity, title, first_seen, last_seen, caused_by)
 
 
-def _is_calm(incident: Incident) -> bool:
-    """What belongs to the world, and is there on all its days."""
-    return isinstance(incident, Season) or (isinstance(incident, LanguageSwitch) and incident.is_usual)
-
-
 def _played(house: House, incident: Incident, alarms: Sequence[Alarm]) -> Played:
     return _drift_judged(house, incident) if isinstance(incident, Drift) else judged(incident, alarms)
 
@@ -246,49 +209,3 @@ def game_house(root: Path, day_after: date, tables: Sequence[str] = SERVICE, emp
         if name in house.store.contracts:
             replace_reference(house.store, name, rows)
     return house
-
-
-def episodes(found: Sequence[Alarm], incidents: Sequence[Incident]) -> list[Alarm]:
-    """Findings (by fingerprint, in order of time) as alarms, each with the incident that may have caused it."""
-    alarms: list[Alarm] = []
-    for finding in found:
-        before = alarms[-1] if alarms else None
-        if before and before.fingerprint == finding.fingerprint and finding.first_seen <= before.last_seen + EPISODE:
-            last_seen = max(before.last_seen, finding.last_seen)
-            both = before.caused_by if before.caused_by == finding.caused_by else None
-            alarms[-1] = replace(before, last_seen=last_seen, caused_by=both)
-        else:
-            alarms.append(finding)
-    return [replace(alarm, caused_by=alarm.caused_by or _cause(alarm, incidents)) for alarm in alarms]
-
-
-def judged(incident: Incident, alarms: Sequence[Alarm]) -> Played:
-    """When an incident was found, and by which of the rules that have to find it."""
-    found_by = incident.as_truth()["found_by"]
-    right = [
-        a
-        for a in alarms
-        if _overlaps(a, incident) and a.first_seen < incident.end + FOUND_WITHIN and _is_one_of(a.rule, found_by)
-    ]
-    if not right:
-        return Played(incident, None, None)
-    first = min(right, key=lambda alarm: alarm.first_seen)
-    return Played(incident, first.rule, max(0.0, (first.first_seen - incident.start) / timedelta(hours=1)))
-
-
-def _cause(alarm: Alarm, incidents: Sequence[Incident]) -> str | None:
-    newest_first = sorted(filterfalse(_is_calm, incidents), key=lambda incident: incident.start, reverse=True)
-    for incident in newest_first:
-        # Whatever is planted changes the traffic, which drift tests may say.
-        if _overlaps(alarm, incident) and _is_one_of(alarm.rule, (*incident.found_by, *incident.may_wake, "drift")):
-            return incident.name
-    return None
-
-
-def _overlaps(alarm: Alarm, incident: Incident) -> bool:
-    return alarm.first_seen < incident.end + GRACE and alarm.last_seen > incident.start
-
-
-def _is_one_of(rule: str, families: Sequence[str]) -> bool:
-    """`burn_rate` stands for all rules of burn rates."""
-    return any(rule == family or rule.startswith(f"{family}.") for family in families)
