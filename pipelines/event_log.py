@@ -32,7 +32,14 @@ class OpenEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str):
         self._engines: dict[str, Engine] = {}
+        self._tables: set[str] = set()
         super().__init__(base_dir)
+
+    def has_table(self, table_name: str) -> bool:
+        """Dagster asks before it writes the tags of each event, of a database opened anew; a table that was there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

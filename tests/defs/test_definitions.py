@@ -51,6 +51,12 @@ def specs(defs: dg.Definitions) -> dict[dg.AssetKey, dg.AssetSpec]:
 ALL = sorted(contracts())
 
 
+def test_a_backfill_of_any_table_is_one_run(defs: dg.Definitions) -> None:
+    daily = [asset for asset in defs.resolve_asset_graph().assets_defs if asset.partitions_def is not None]
+    assert len(daily) >= sum(contract.kind == "derived" for contract in contracts().values())
+    assert {asset.backfill_policy for asset in daily} == {dg.BackfillPolicy.single_run()}
+
+
 def test_every_contract_is_an_asset_and_every_asset_has_a_contract(specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     # What trainings draw while they run is no table.
     curves = {spec.key for spec in curve_specs()}
