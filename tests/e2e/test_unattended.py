@@ -109,7 +109,7 @@ def deliver(made: Path, landing: Path, number: int) -> None:
 
 def addresses() -> list[str]:
     """The variables that hold the addresses of the shipped channels."""
-    return [place.env for place in load_notify(SEEDS / NOTIFY_FILE).channels.values()]
+    return [place.env for place in load_notify(SEEDS / NOTIFY_FILE).channels.values() if place.env]
 
 
 @contextmanager
