@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -25,11 +25,13 @@ from resources.capture import CapturePolicy
 from resources.day_inputs import FILE_ORDER
 from resources.durable import write_atomically
 from resources.failpoints import failpoint
+from resources.file_states import OF_THE_CONTENT, is_superseded, landed_nothing, live_from, prefix_sizes
 from resources.key_record import open_keyring
 from resources.keyring import Keyring
 from resources.landing_area import Candidate, FileNotReadable, landing_area
 from resources.record_typing import TypingFailed
 from resources.redaction import Redactor
+from resources.small_files import SmallFile, stage_together, together
 from resources.sources import Source
 from resources.stage_writer import LANDED, QUARANTINE, TEXTS
 from resources.staged_file import StagedFile, StageIncomplete, stream_rows
@@ -42,9 +44,6 @@ from resources.warehouse import connect
 
 FILES = "logs.files"
 SIGHTING = "sighting.json"
-OF_THE_CONTENT = ("landed", "superseded")
-"""States that say whether a file's records count. `copy` and `refused` speak of one path: the same bytes under a name
-that cannot be read take nothing away from the file that was."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,8 @@ class Landing:
         self.sources = sources
         self.calendar_start = calendar_start
         self.capture = capture
+        self._new_stages: dict[Path, list[str]] = {}
+        """Stages of this very run, each with the keys that it leaves unread."""
 
     def waiting(self) -> list[Candidate]:
         """Files of declared sources that logs.files does not know as they lie there now, not even as refused."""
@@ -135,11 +136,9 @@ class Landing:
         )
         with self.store.ledger_lock(), self._rules(now) as rules:
             report.files += self._settle_leftovers(now)
-            known = self._known_fates()
-            for listed in self.area.candidates(self.sources):
-                if listed.fate in known:
-                    report.unchanged += 1
-                    continue
+            known, listed_files = self._known_fates(), self.area.candidates(self.sources)
+            report.unchanged += sum(listed.fate in known for listed in listed_files)
+            for listed in self._staged_ahead([f for f in listed_files if f.fate not in known], now, is_settled, rules):
                 file = self.area.look(listed.path)  # Those before it may have taken hours.
                 if file is None:
                     continue
@@ -170,19 +169,47 @@ class Landing:
                     progress(landed)
         return report
 
+    def _staged_ahead(
+        self, files: list[Candidate], now: datetime, is_settled: Callable[[Candidate], bool], rules: StagingRules
+    ) -> Iterator[Candidate]:
+        """The files, small ones of a source staged together before the first of them is given."""
+        for group in together(files):
+            if len(group) > 1:
+                self._stage_group([file for file in group if is_settled(file)], now, rules)
+            yield from group
+
+    def _stage_group(self, group: list[Candidate], now: datetime, rules: StagingRules) -> None:
+        """Stage what has no stage yet. A file that this leaves out is staged when its turn comes."""
+        states = self.states()
+        with ExitStack() as fetched:
+            small = []
+            for file in group:
+                source = self.sources[file.source]
+                folder = self._stage_folder(file, source)
+                if folder.exists():
+                    continue
+                self._sight(folder, now)
+                try:
+                    path = fetched.enter_context(self.area.local(file, folder))
+                except (FileNotReadable, FileStillWritten, FileNotFoundError):
+                    continue
+                small.append(SmallFile(path, file.path, folder, prefix_sizes(states, file.path)))
+            if len(small) > 1:
+                stage_together(small, source, now, rules)
+                self._new_stages |= {file.folder: self._unread(file.path, source) for file in small}
+
     def states(self) -> list[dict[str, Any]]:
         """All of logs.files, each file's states in order."""
         return stored_rows(self.store, FILES, FILE_ORDER)
 
     def _known_fates(self) -> set[tuple[str, int, int]]:
         # What was refused, or landed nothing, is looked at again: its source may have been declared anew.
-        states = [s for s in self.states() if s["state"] != "refused" and not _landed_nothing(s)]
+        states = [s for s in self.states() if s["state"] != "refused" and not landed_nothing(s)]
         return {(s["path"], s["size_bytes"], s["modified_ns"]) for s in states}
 
     def _land_file(self, file: Candidate, now: datetime, rules: StagingRules) -> LandedFile | None:
         source, states = self.sources[file.source], self.states()
-        sizes = frozenset(s["decompressed_bytes"] for s in _live_from(states, file.path))
-        stage, unread = self._staged(file, source, now, rules, sizes)
+        stage, unread = self._staged(file, source, now, rules, prefix_sizes(states, file.path))
         landed = self._enter(stage, file.path, source, states, now)
         return replace(landed, unread=tuple(unread)) if landed else None
 
@@ -190,7 +217,7 @@ class Landing:
         self, stage: StagedFile, relative: str, source: Source, states: list[dict[str, Any]], now: datetime
     ) -> LandedFile | None:
         """Put a staged file into the ledger, and say there what became of it and of earlier files of its path."""
-        earlier = _live_from(states, relative)
+        earlier = live_from(states, relative)
         # By number: a clock that stepped back has dated a later state earlier.
         own = sorted((s for s in states if s["file_id"] == stage.file_id), key=lambda s: s["state_number"])
         newest = next((s for s in reversed(own) if s["state"] in OF_THE_CONTENT), None)
@@ -200,10 +227,10 @@ class Landing:
                 return None
             rows = [self._row(stage, "refused", own, now)]
         else:
-            if _landed_nothing(newest) and not stage.records_landed and any(s["path"] == relative for s in own):
+            if landed_nothing(newest) and not stage.records_landed and any(s["path"] == relative for s in own):
                 shutil.rmtree(stage.folder)
                 return None
-            if newest is None or (_landed_nothing(newest) and stage.records_landed):
+            if newest is None or (landed_nothing(newest) and stage.records_landed):
                 rows = [self._row(stage, "landed", own, now)]
                 self._append_stage(stage, reading=1 + sum(s["state"] == "landed" for s in own))
             elif newest["state"] == "landed":
@@ -214,7 +241,7 @@ class Landing:
             rows += [
                 self._superseding_row(old, states, stage, now)
                 for old in earlier
-                if old["file_id"] != stage.file_id and _is_superseded(old, states, stage, source)
+                if old["file_id"] != stage.file_id and is_superseded(old, states, stage, source)
             ]
         self._record(stage, rows)
         failpoint("land.file_recorded")
@@ -237,25 +264,36 @@ class Landing:
         The stage is a whole one that an earlier run left, or a new one under the recorded first sight.
         """
         folder = self._stage_folder(file, source)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sighting = folder / SIGHTING
-        if not sighting.exists():
-            write_atomically(sighting, json.dumps({"arrived_at": now.astimezone(UTC).isoformat()}).encode(), mode=0o600)
-        arrived_at = sighted_at(folder)
-        failpoint("land.sighted")
+        arrived_at = self._sight(folder, now)
+        unread = self._new_stages.pop(folder, [])
         try:
             stage = StagedFile.load(folder)
             has_sizes = prefix_sizes <= set(stage.prefix_digests) | {stage.decompressed_bytes}
             # Rows that are in the ledger already have the key that they have.
             if has_sizes and (stage.key_id == rules.keyring.key_id or self.is_begun(stage)):
-                return stage, []
+                failpoint("land.staged")
+                return stage, unread
         except StageIncomplete:
             pass  # The usual case: nothing was staged yet, or its writing was cut short.
         with self.area.local(file, folder) as path:
             stage = stage_file(path, file.path, source, arrived_at, rules, folder, prefix_sizes)
-            unread = unread_keys(path) if source.format == CANONICAL and not stage.is_refused else []
+            unread = self._unread(path, source) if not stage.is_refused else []
         failpoint("land.staged")
         return stage, unread
+
+    @staticmethod
+    def _unread(path: Path, source: Source) -> list[str]:
+        return unread_keys(path) if source.format == CANONICAL else []
+
+    @staticmethod
+    def _sight(folder: Path, now: datetime) -> datetime:
+        """When the file of a stage was first seen: now, if never before."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sighting = folder / SIGHTING
+        if not sighting.exists():
+            write_atomically(sighting, json.dumps({"arrived_at": now.astimezone(UTC).isoformat()}).encode(), mode=0o600)
+        failpoint("land.sighted")
+        return sighted_at(folder)
 
     def _stage_folder(self, file: Candidate, source: Source) -> Path:
         return self.stages / sha256(json.dumps([*file.fate, source.format]).encode()).hexdigest()[:32]
@@ -293,7 +331,7 @@ class Landing:
         read = [s for s in self.states() if s["file_id"] == stage.file_id and s["state"] in OF_THE_CONTENT]
         if read:
             newest = max(read, key=lambda s: int(s["state_number"]))
-            return _landed_nothing(newest) and self.store.open(LANDED).has_appended(f"ingest:{stage.file_id}")
+            return landed_nothing(newest) and self.store.open(LANDED).has_appended(f"ingest:{stage.file_id}")
         return any(self.store.open(name).has_appended(f"ingest:{stage.file_id}") for name in (LANDED, TEXTS, QUARANTINE))
 
     def _append_stage(self, stage: StagedFile, reading: int) -> None:
@@ -351,32 +389,3 @@ _COUNTS = (
 def sighted_at(folder: Path) -> datetime:
     """When the file of a stage was first seen."""
     return datetime.fromisoformat(json.loads((folder / SIGHTING).read_bytes())["arrived_at"])
-
-
-def _landed_nothing(state: dict[str, Any] | None) -> bool:
-    """Whether a file was read as something that it is not: its bytes may still land, once they are declared as they are."""
-    return state is not None and not state["records_landed"] and state["records_quarantined"] + state["lines_refused"] > 0
-
-
-def _live_from(states: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    """The newest states of the files that count and came under this path, first or as a copy."""
-    newest: dict[str, dict[str, Any]] = {}
-    for state in states:
-        if state["state"] in OF_THE_CONTENT:
-            best = newest.get(state["file_id"])
-            if best is None or state["state_number"] > best["state_number"]:
-                newest[state["file_id"]] = state
-    came = {s["file_id"] for s in states if s["path"] == path}
-    return [s for s in newest.values() if s["file_id"] in came and s["state"] == "landed"]
-
-
-def _is_superseded(old: dict[str, Any], states: list[dict[str, Any]], stage: StagedFile, source: Source) -> bool:
-    """Whether a file that came under the path of `stage` counts no longer: it grew, or was replaced and has no copy."""
-    if stage.prefix_digests.get(old["decompressed_bytes"]) == old["file_id"]:
-        return True
-    holds: dict[str, str] = {}
-    for state in sorted(states, key=lambda s: (s["arrived_at"], s["modified_ns"])):
-        if state["state"] != "superseded":
-            holds[state["path"]] = state["file_id"]
-    has_copy = any(file_id == old["file_id"] and path != stage.path for path, file_id in holds.items())
-    return source.on_same_path == "replace" and not has_copy

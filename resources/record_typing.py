@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ import pyarrow as pa
 
 from resources.capture import CapturePolicy
 from resources.contracts import Column, Contract
+from resources.file_numbers import know_files
 from resources.keyring import TOKEN_HEX_CHARACTERS, Keyring
 from resources.language import language_stages, prepare
 from resources.sources import Format, Source, SourceError, source_columns, text_columns
@@ -44,6 +46,8 @@ _EPOCH_TIME = r"[0-9]{9,19}(\.[0-9]+)?"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]"
 _ZONE = r"(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?"
 _ISO_TIME = _DATE + r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?" + _ZONE
+_YIELDED: dict[tuple[str, str], frozenset[str]] = {}
+"""What a format's SELECT yields, by its text and the landed columns: DuckDB takes a tenth of a second to say so."""
 _LEAP_SECOND = _DATE + r"[0-9]{2}:(14|29|44|59):60(\.[0-9]+)?" + _ZONE
 
 
@@ -67,16 +71,16 @@ def not_this_format(expected: str) -> Fault:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What landing knows of every record of a file."""
+    """What landing knows of every record of a file, or of the files that are typed together."""
 
-    file_id: str
+    file_ids: Sequence[str]
     source: str
     arrived_at: datetime
     calendar_start: date
 
 
 class RecordTyping:
-    """Types batches of one file on one connection."""
+    """Types batches of one file, or of several small ones of a source, on one connection."""
 
     def __init__(
         self,
@@ -95,11 +99,14 @@ class RecordTyping:
         self._columns = source_columns(contract)
         self._lengths = {c.name: c.length_of for c in contract.columns if c.length_of}
         self._languages = {c.name: c.language_of for c in contract.columns if c.language_of}
+        self.expects = format_.expects
+        """Columns that a CSV header must name."""
         self.faults: list[Fault] = []
         self.failing_records = 0
         self._tests: list[str] = []
         self._texts: list[str] = []
         self._offered: dict[str, Any] = {}
+        know_files(con, facts.file_ids)
         self._bind_facts(keyring, facts)
         self._offered |= format_.parameters
         yielded = self._yielded_by(format_)
@@ -148,7 +155,6 @@ class RecordTyping:
             "inner_pad": inner,
             "outer_pad": outer,
             "key_id": keyring.key_id,
-            "file_id": facts.file_id,
             "source": facts.source,
             "arrived_at": facts.arrived_at,
             "earliest": datetime.combine(facts.calendar_start, time.min, UTC),
@@ -158,7 +164,13 @@ class RecordTyping:
         }
         self._calendar_start = facts.calendar_start
 
-    def _yielded_by(self, format_: Format) -> set[str]:
+    def _yielded_by(self, format_: Format) -> frozenset[str]:
+        asked = (format_.sql, self._offered["structure"])
+        if asked not in _YIELDED:
+            _YIELDED[asked] = self._described(format_)
+        return _YIELDED[asked]
+
+    def _described(self, format_: Format) -> frozenset[str]:
         self._con.register("records", RECORDS_SCHEMA.empty_table())
         try:
             described = self._con.execute(f"describe {format_.sql}", parameters_of(format_.sql, self._offered)).fetchall()
@@ -172,13 +184,13 @@ class RecordTyping:
             raise SourceError(f"{where} yields {', '.join(unknown)}; allowed: {', '.join(sorted(known))}")
         if "record_number" not in names:
             raise SourceError(f"{where} does not yield record_number; pass it through from records")
-        return names
+        return frozenset(names)
 
     def _bind(self, name: str, value: Any) -> str:
         self._offered[name] = value
         return f"${name}"
 
-    def _statement(self, format_: Format, yielded: set[str]) -> str:
+    def _statement(self, format_: Format, yielded: frozenset[str]) -> str:
         texts, typed, stored = [], [], []
         for name, column in self._columns.items():
             texts.append(f"{self._text(name, column, yielded)} as t_{name}")
@@ -210,7 +222,8 @@ class RecordTyping:
             f"judged as (select *{kept}, case when {IGNORED} is not null then null when {MISMATCH} is not null then -1\n"
             f"        {whens} {_NO_NUL_TESTS} end as {FAULT} from typed),\n"
             f"kept as (select *, {', '.join(stored)} from judged)\n"
-            f"select record_number, {PART}, {IGNORED}, {MISMATCH}, {FAULT}, $file_id as file_id, $source as source, "
+            f"select record_number, {PART}, {IGNORED}, {MISMATCH}, {FAULT}, "
+            f"file_of(record_number) as file_id, $source as source, "
             f"cast($arrived_at as timestamptz) as arrived_at, cast(v_ts at time zone 'UTC' as date) as day, "
             f"{self._digest()} as record_digest, {columns}"
             f"{f', {KEPT}' if self.captured else ''}{shown} from kept"
@@ -225,7 +238,7 @@ class RecordTyping:
         ]
         return f"md5(concat_ws(chr(31), {', '.join(parts)}, coalesce(attributes, chr(0))))"
 
-    def _text(self, name: str, column: Column, yielded: set[str]) -> str:
+    def _text(self, name: str, column: Column, yielded: frozenset[str]) -> str:
         """The source's text, else the source's default, else the contract's."""
         if name not in yielded:
             text = "cast(null as varchar)"
@@ -291,9 +304,7 @@ class RecordTyping:
             digest = f"sha256($outer_pad || unhex(sha256($inner_pad || {message})))"
             return f"$key_id || '.' || left({digest}, {TOKEN_HEX_CHARACTERS})"
         if column.name == "request_id":
-            place = f"cast(record_number as varchar) || case when {PART} > 1 then ':' || cast({PART} as varchar) else '' end"
-            made = f"left(sha256($file_id || ':' || {place}), 32)"
-            return f"coalesce(v_{name}, case when v_record_kind = 'request' then {made} end)"
+            return f"coalesce(v_{name}, case when v_record_kind = 'request' then made_id(record_number, part := {PART}) end)"
         return f"v_{name}"
 
     def _fault(self, test: str, reason: str, column: str, expected: str) -> None:

@@ -6,7 +6,8 @@ which files are taken, and what is done with a stage, is the landing's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -71,6 +72,38 @@ class StagingRules:
     """Days of ledger tables that retention has closed."""
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A file that is being staged: its stage, and what shows that it lies still."""
+
+    path: Path
+    stage: StagedFile
+    crc32: int
+    fate: tuple[int, int, int]
+
+    def assert_same_bytes(self, crc32: int) -> None:
+        """Raises FileStillWritten where its records came from other bytes than its identity."""
+        if crc32 != self.crc32:
+            raise self._still_written
+
+    def whole(self, quarantine_rows: int) -> StagedFile:
+        """The stage, durable. Raises FileStillWritten, and AccountingError."""
+        if _fate(self.path) != self.fate:
+            raise self._still_written
+        if not self.stage.is_refused:
+            self.stage.assert_laws(quarantine_rows)
+        sync_files([self.stage.folder / name for name in ROWS_FILES])
+        failpoint("land.rows_staged")
+        self.stage.save()
+        return self.stage
+
+    @property
+    def _still_written(self) -> FileStillWritten:
+        return FileStillWritten(
+            f"{self.stage.path} changed while it was read; deliver files by renaming them into the landing folder"
+        )
+
+
 def stage_file(
     path: Path,
     relative_path: str,
@@ -86,9 +119,36 @@ def stage_file(
     A file that cannot be read at all yields a stage without rows and a `reason`. Raises FileStillWritten,
     AccountingError, and TypingFailed where a format's SELECT fails.
     """
+    begun = begin(path, relative_path, source, arrived_at, rules, folder, prefix_sizes)
+    empty = replace(begun.stage)
+    try:
+        with writer_of(begun.stage, rules) as writer:
+            if not begun.stage.reason:
+                with typing_of(source, [begun.stage], rules) as (con, typing):
+                    splitting = Splitting(path, typing.expects)
+                    for batch in splitting:
+                        _type_batch(con, typing, batch, writer)
+                begun.assert_same_bytes(splitting.crc32)
+    except UnreadableFile as error:
+        # What was read before the damage is no part of a file that is refused whole.
+        begun = replace(begun, stage=replace(empty, reason=error.reason))
+        with StageWriter(begun.stage, _arrival(begun.stage), rules.keyring, rules.redactor):
+            pass
+    return begun.whole(writer.quarantine_rows)
+
+
+def begin(
+    path: Path,
+    relative_path: str,
+    source: Source,
+    arrived_at: datetime,
+    rules: StagingRules,
+    folder: Path,
+    prefix_sizes: frozenset[int] = frozenset(),
+) -> Begun:
+    """An empty stage of a file that was identified; `reason` is set where it cannot be read."""
     if arrived_at.tzinfo is None:
         raise ValueError("arrived_at has no time zone; pass a UTC time")
-    arrived_at = arrived_at.astimezone(UTC)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     for name in (ACCOUNTING_FILE, *ROWS_FILES):
@@ -96,34 +156,35 @@ def stage_file(
     before = path.stat()
     digest, reason = _identity(path, prefix_sizes)
     stage = StagedFile(
-        file_id=digest.sha256, source=source.name, path=relative_path, arrived_at=arrived_at.isoformat(),
+        file_id=digest.sha256, source=source.name, path=relative_path, arrived_at=arrived_at.astimezone(UTC).isoformat(),
         key_id=rules.keyring.key_id, size_bytes=before.st_size, modified_ns=before.st_mtime_ns, format=source.format,
         decompressed_bytes=digest.bytes, lines=digest.lines, reason=reason, prefix_digests=digest.prefixes, folder=folder,
     )  # fmt: skip
-    empty = replace(stage)
+    return Begun(path, stage, digest.crc32, (before.st_ino, before.st_size, before.st_mtime_ns))
+
+
+def writer_of(stage: StagedFile, rules: StagingRules) -> StageWriter:
+    """What writes the rows of a begun stage."""
+    return StageWriter(stage, _arrival(stage), rules.keyring, rules.redactor, rules.closed)
+
+
+@contextmanager
+def typing_of(
+    source: Source, stages: Sequence[StagedFile], rules: StagingRules
+) -> Iterator[tuple[Connection, RecordTyping]]:
+    """What types the documents of begun stages that were first seen at one time; file 0 is the first of them."""
+    format_ = mapped_format(source) if source.columns else formats()[source.format]
+    facts = FileFacts([one.file_id for one in stages], source.name, _arrival(stages[0]), rules.calendar_start)
+    # One thread costs a fourth less CPU than two for the same rows.
+    con = connect(spill=rules.spill, memory_limit="1GB", threads=1)
     try:
-        with StageWriter(stage, arrived_at, rules.keyring, rules.redactor, rules.closed) as writer:
-            if not reason:
-                facts = FileFacts(digest.sha256, source.name, arrived_at, rules.calendar_start)
-                if _stream(path, source, rules, facts, writer) != digest.crc32:
-                    raise FileStillWritten(_still_written(relative_path))
-    except UnreadableFile as error:
-        # What was read before the damage is no part of a file that is refused whole.
-        stage = replace(empty, reason=error.reason)
-        with StageWriter(stage, arrived_at, rules.keyring, rules.redactor):
-            pass
-    if _fate(path) != (before.st_ino, before.st_size, before.st_mtime_ns):
-        raise FileStillWritten(_still_written(relative_path))
-    if not stage.is_refused:
-        stage.assert_laws(writer.quarantine_rows)
-    sync_files([folder / name for name in ROWS_FILES])
-    failpoint("land.rows_staged")
-    stage.save()
-    return stage
+        yield con, RecordTyping(con, contracts()["logs.landed"], source, format_, rules.keyring, facts, rules.capture)
+    finally:
+        con.close()
 
 
-def _still_written(relative_path: str) -> str:
-    return f"{relative_path} changed while it was read; deliver files by renaming them into the landing folder"
+def _arrival(stage: StagedFile) -> datetime:
+    return datetime.fromisoformat(stage.arrived_at)
 
 
 def _fate(path: Path) -> tuple[int, int, int] | None:
@@ -141,22 +202,23 @@ def _identity(path: Path, prefix_sizes: frozenset[int]) -> tuple[Digest, str | N
         return Digest(digest_as_it_lies(path), 0, 0, 0), error.reason
 
 
-def _stream(path: Path, source: Source, rules: StagingRules, facts: FileFacts, writer: StageWriter) -> int:
-    """Type every record of a file into the writer; the CRC-32 of what was read."""
-    format_ = mapped_format(source) if source.columns else formats()[source.format]
-    # One thread costs a fourth less CPU than two for the same rows; many files are staged by many processes instead.
-    con = connect(spill=rules.spill, memory_limit="1GB", threads=1)
-    try:
-        typing = RecordTyping(con, contracts()["logs.landed"], source, format_, rules.keyring, facts, rules.capture)
-        splitting = Splitting(path, format_.expects)
-        for batch in splitting:
-            _type_batch(con, typing, batch, writer)
-        return splitting.crc32
-    finally:
-        con.close()
-
-
 def _type_batch(con: Connection, typing: RecordTyping, batch: Batch, writer: StageWriter) -> None:
+    rows = documents_of(con, batch, writer)
+    if rows is not None:
+        typed, bad = typed_documents(typing, rows.documents, rows.faults, batch.has_nul_escape)
+        write_typed(typing, rows.documents, typed, bad, writer)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """`documents` (RECORDS_SCHEMA), numbered within their file, and of each the fault that it is known to have."""
+
+    documents: pa.Table
+    faults: pa.ChunkedArray
+
+
+def documents_of(con: Connection, batch: Batch, writer: StageWriter) -> Documents | None:
+    """The documents of a batch, its lines accounted for; None where there are none."""
     stage = writer.stage
     stage.lines_blank += batch.blank_lines
     stage.lines_header += batch.header_lines
@@ -164,12 +226,18 @@ def _type_batch(con: Connection, typing: RecordTyping, batch: Batch, writer: Sta
     stage.lines_read += batch.row_lines
     writer.refuse(batch.refused)
     if not len(rows):
-        return
+        return None
     first = writer.documents + 1
     writer.documents += len(rows)
     numbers = pa.array(np.arange(first, first + len(rows)))
-    documents = pa.table([numbers, rows["line_number"], rows["raw"]], schema=RECORDS_SCHEMA)
-    typed, bad = _typed(typing, documents, rows["fault"], batch.has_nul_escape)
+    return Documents(pa.table([numbers, rows["line_number"], rows["raw"]], schema=RECORDS_SCHEMA), rows["fault"])
+
+
+def write_typed(
+    typing: RecordTyping, documents: pa.Table, typed: pa.Table, bad: dict[int, Fault], writer: StageWriter
+) -> None:
+    """Number the records of documents, and write each where it belongs."""
+    stage, first = writer.stage, documents["record_number"][0].as_py()
     record_numbers, bad_numbers = _numbered(typed, bad, typing, stage.records)
     stage.records += len(typed) + len(bad)
 
@@ -195,7 +263,7 @@ def _type_batch(con: Connection, typing: RecordTyping, batch: Batch, writer: Sta
     writer.land(typed, typing.captured)
 
 
-def _typed(
+def typed_documents(
     typing: RecordTyping, documents: pa.Table, faults: pa.ChunkedArray, has_nul_escape: bool
 ) -> tuple[pa.Table, dict[int, Fault]]:
     """The typed rows of a batch's documents, and by number, in order, those documents that yield none, with the reason.

@@ -17,6 +17,7 @@ import yaml
 from resources import staged_file
 from resources.capture import CapturePolicy
 from resources.contracts import REPO, contracts
+from resources.file_numbers import know_files
 from resources.keyring import Keyring
 from resources.record_typing import RECORDS_SCHEMA
 from resources.sources import Source, formats, source_columns, text_columns
@@ -51,9 +52,10 @@ def rows_of(
     numbers = range(1, len(raw) + 1)
     sql = formats()[format_name].sql
     names = [*source_columns(contracts()["logs.landed"]), *text_columns()]
-    offered = {"file_id": "f" * 64, "start": start, "structure": json.dumps(dict.fromkeys(names, "VARCHAR"))}
+    offered = {"start": start, "structure": json.dumps(dict.fromkeys(names, "VARCHAR"))}
     con = connect()
     try:
+        know_files(con, ["f" * 64])
         con.register("records", pa.table([numbers, numbers, raw], schema=RECORDS_SCHEMA))
         rows = con.sql(sql, params=parameters_of(sql, offered)).to_arrow_table().to_pylist()
     finally:

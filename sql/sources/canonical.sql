@@ -50,8 +50,7 @@ select
     kind as record_kind,
     own.record_id,
     coalesce(own.ts, request.ts) as ts,
-    coalesce(own.request_id, request.request_id, left(sha256($file_id || ':' || cast(record_number as varchar)), 32))
-        as request_id,
+    coalesce(own.request_id, request.request_id, made_id(record_number)) as request_id,
     coalesce(own.trace_id, request.trace_id) as trace_id,
     own.parent_id,
     coalesce(own.conversation_id, request.conversation_id) as conversation_id,
