@@ -14,7 +14,7 @@ from pipelines.settings import Settings
 from pipelines.summary import relative
 from resources.sources import load
 
-SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 7, 500, 7, 1
+SAMPLE_DAYS, SAMPLE_REQUESTS_PER_DAY, SAMPLE_SEED, SAMPLE_FILES_PER_DAY = 5, 400, 7, 1
 SAMPLE_SOURCES = ("otel", "litellm", "langfuse", "openai_raw", "anthropic_raw")
 """Simulated tools beside the gateway; those of them that seeds/sources.yml declares log a part of the sample."""
 
