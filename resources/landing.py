@@ -195,8 +195,8 @@ class Landing:
                     continue
                 small.append(SmallFile(path, file.path, folder, prefix_sizes(states, file.path)))
             if len(small) > 1:
-                stage_together(small, source, now, rules)
-                self._new_stages |= {file.folder: self._unread(file.path, source) for file in small}
+                staged = stage_together(small, source, now, rules)
+                self._new_stages |= {file.folder: self._unread(file.path, source) for file in staged}
 
     def states(self) -> list[dict[str, Any]]:
         """All of logs.files, each file's states in order."""

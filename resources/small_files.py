@@ -67,17 +67,17 @@ def together(files: Iterable[Candidate]) -> Iterator[list[Candidate]]:
         yield held
 
 
-def stage_together(files: Sequence[SmallFile], source: Source, arrived_at: datetime, rules: StagingRules) -> None:
-    """Leave a whole stage of each file that can be read and typed like any other; of the others, none.
+def stage_together(files: Sequence[SmallFile], source: Source, arrived_at: datetime, rules: StagingRules) -> list[SmallFile]:
+    """Leave a whole stage of each file that can be read and typed like any other, and give those files; of the others, none.
 
     Nothing is raised for a file: who stages it alone learns why.
     """
-    begun = [one for file in files if (one := _begun(file, source, arrived_at, rules)) is not None]
+    begun = {file: one for file in files if (one := _begun(file, source, arrived_at, rules)) is not None}
     if not begun:
-        return
-    with ExitStack() as writers, typing_of(source, [one.stage for one in begun], rules) as (con, typing):
+        return []
+    with ExitStack() as writers, typing_of(source, [one.stage for one in begun.values()], rules) as (con, typing):
         read: dict[int, _Read] = {}
-        for number, one in enumerate(begun):
+        for number, one in enumerate(begun.values()):
             writer = writers.enter_context(writer_of(one.stage, rules))
             try:
                 read[number] = _read(con, typing, one, writer)
@@ -86,19 +86,22 @@ def stage_together(files: Sequence[SmallFile], source: Source, arrived_at: datet
         try:
             _type(typing, read)
         except TypingFailed:
-            return
-    for file in read.values():
+            return []
+    staged = []
+    for number, file in enumerate(begun):
         try:
-            file.begun.whole(file.writer.quarantine_rows)
+            if number in read:
+                begun[file].whole(read[number].writer.quarantine_rows)
+                staged.append(file)
         except FileStillWritten:
             continue  # As above.
+    return staged
 
 
 @dataclass(frozen=True)
 class _Read:
     """A file's documents, and where their records go."""
 
-    begun: Begun
     writer: StageWriter
     documents: list[Documents]
     has_nul_escape: bool
@@ -120,7 +123,7 @@ def _read(con: Connection, typing: RecordTyping, begun: Begun, writer: StageWrit
         if (documents := documents_of(con, batch, writer)) is not None:
             found.append(documents)
     begun.assert_same_bytes(splitting.crc32)
-    return _Read(begun, writer, found, has_nul_escape)
+    return _Read(writer, found, has_nul_escape)
 
 
 def _type(typing: RecordTyping, read: Mapping[int, _Read]) -> None:

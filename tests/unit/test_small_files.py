@@ -91,7 +91,7 @@ def test_what_is_odd_is_left_to_be_staged_alone_and_stops_no_other(tmp_path: Pat
         paths[name].write_bytes(content)
     paths["gone"].unlink()
     files = {name: SmallFile(path, f"gateway/{name}", tmp_path / "s" / name) for name, path in paths.items()}
-    stage_together(list(files.values()), SOURCE, ARRIVED, rules(tmp_path))
+    assert stage_together(list(files.values()), SOURCE, ARRIVED, rules(tmp_path)) == [files["plain.jsonl"]]
     assert StagedFile.load(files["plain.jsonl"].folder).records_landed == 4
     assert not any((files[name].folder / ACCOUNTING_FILE).exists() for name in odd)
 
