@@ -168,11 +168,10 @@ def test_a_real_adapter_is_judged_against_its_base(tmp_path: Path) -> None:
     dataset = DatasetStore(house.store.state).write(
         "sft", dict.fromkeys(("train", "dev", "test", "provenance"), pa.Table.from_pylist(test)), {}
     )
-    desk = house.desk()
-    # How much an adapter slows a model of 1 ms a token down is a matter of the machine.
     seed = replace(load_tuning(tmp_path / "none.yml").kinds["sft"], base_model=str(base), promotion="automatic")
-    desk.seed = replace(seed, gate=replace(seed.gate, most_slowdown=100))
-    verdict = desk.judge(better, None, dataset.folder)
+    # How much an adapter slows a model of 1 ms a token down is a matter of the machine.
+    house.seed = replace(seed, gate=replace(seed.gate, most_slowdown=100))
+    verdict = house.desk().judge(better, None, dataset.folder)
     assert verdict.outcome == "needs_approval", str(verdict)
     rows = {row["gate"]: row for row in verdict.rows}
     assert rows["domain"]["outcome"] == "passed" and rows["domain"]["high"] < -0.1
