@@ -23,7 +23,7 @@ import numpy as np
 from assets.retrieval.chunkers import CHUNKERS, DEFAULT, Chunker
 from assets.retrieval.ranking import Estimate, difference, estimate
 from assets.retrieval.spans import Coverage, Span, coverage
-from pipelines.index_queries import Embeds
+from pipelines.retrieval.index_queries import Embeds
 from resources.embedder import Embedder
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "proofs" / "chunking.md"

@@ -167,7 +167,7 @@ def week_in_process(warehouse: WarehouseResource, day: date, now: datetime) -> N
 def maintain_in_process() -> None:
     """One `maintain` over the warehouse of the environment, as its schedule starts it."""
     from pipelines.build import build_defs
-    from pipelines.maintain import MAINTAIN
+    from pipelines.governance.maintain import MAINTAIN
     from pipelines.settings import Settings
 
     with Settings.from_environment().instance() as instance:

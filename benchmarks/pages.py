@@ -168,7 +168,7 @@ def measure(file: PublishedFile, repeats: int, browser: Browser) -> dict[str, di
 @contextmanager
 def served(file: PublishedFile) -> Iterator[str]:
     """The pages over the file, as `make pages` starts them."""
-    command = [sys.executable, "-W", "ignore", "-m", "pipelines.show_pages", "--port", "0"]
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.pages.show_pages", "--port", "0"]
     environ = os.environ | environment(file.root, DAY)
     with subprocess.Popen(command, cwd=REPO, env=environ, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

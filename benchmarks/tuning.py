@@ -28,11 +28,11 @@ import yaml
 
 from benchmarks.retrieval_sets import xquad
 from pipelines.build import build_resources
-from pipelines.model_desk import ModelDesk
 from pipelines.nightly import NightRun
 from pipelines.settings import Settings
-from pipelines.tuning_desk import TRIGGERS, TuningDesk
-from pipelines.tuning_ledger import CANDIDATES, TuningLedger
+from pipelines.tuning.model_desk import ModelDesk
+from pipelines.tuning.tuning_desk import TRIGGERS, TuningDesk
+from pipelines.tuning.tuning_ledger import CANDIDATES, TuningLedger
 from resources.charts import svg
 from resources.contracts import REPO, SEEDS
 from resources.dataset_store import DatasetStore

@@ -17,30 +17,30 @@ from assets.release.assets import prompts_asset, suites_asset
 from assets.retrieval.assets import known_asset
 from assets.service.assets import declared_asset
 from assets.tables import table_asset
-from pipelines.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
 from pipelines.clock import WallClock
-from pipelines.detector_runs import detector_job, detector_schedule, detectors_asset
-from pipelines.index_runs import index_job, index_schedule, knowledge_asset, releases_asset
+from pipelines.drift.probe_runs import probe_job, probe_schedule, probes_asset
+from pipelines.governance.maintain import maintain
+from pipelines.governance.period_review_runs import review_jobs, review_schedules, reviews_asset
+from pipelines.governance.retain import retain
+from pipelines.governance.review_runs import cases_asset, review_job, review_schedule
 from pipelines.jobs import jobs
-from pipelines.judge_runs import judge_job, judge_sensor, judgements_asset
-from pipelines.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
-from pipelines.maintain import maintain
-from pipelines.period_review_runs import review_jobs, review_schedules, reviews_asset
-from pipelines.probe_runs import probe_job, probe_schedule, probes_asset
+from pipelines.pages.report_runs import report_job, report_sensor
 from pipelines.progress import progress
-from pipelines.prompt_runs import prompts_job, prompts_schedule, registry_asset
-from pipelines.registry_runs import registry_sensor
-from pipelines.release_gate_runs import gates_asset, release_gate_job, replay_job, replays_asset
-from pipelines.report_runs import report_job, report_sensor
-from pipelines.retain import retain
-from pipelines.review_runs import cases_asset, review_job, review_schedule
+from pipelines.quality.detector_runs import detector_job, detector_schedule, detectors_asset
+from pipelines.quality.judge_runs import judge_job, judge_sensor, judgements_asset
+from pipelines.quality.label_runs import label_jobs, label_queue_asset, label_sensors, labels_asset
+from pipelines.release.prompt_runs import prompts_job, prompts_schedule, registry_asset
+from pipelines.release.release_gate_runs import gates_asset, release_gate_job, replay_job, replays_asset
+from pipelines.retrieval.index_runs import index_job, index_schedule, knowledge_asset, releases_asset
 from pipelines.schedules import maintenance_schedule, nightly_schedule
 from pipelines.sensors import landing_sensor, night_sensor
+from pipelines.service.alert_runs import alert_sensor, alerts_asset, alerts_job, deployments_asset
+from pipelines.service.watch import watch_sensor
 from pipelines.settings import Settings, SettingsError
-from pipelines.training_runs import curve_specs
-from pipelines.tuning_runs import candidates_asset, decision_asset, tuning_job, tuning_schedule
+from pipelines.tuning.registry_runs import registry_sensor
+from pipelines.tuning.training_runs import curve_specs
+from pipelines.tuning.tuning_runs import candidates_asset, decision_asset, tuning_job, tuning_schedule
 from pipelines.validation import validation_sensor
-from pipelines.watch import watch_sensor
 from resources.calendar import CalendarError, calendar
 from resources.contracts import contracts
 from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource

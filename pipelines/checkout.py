@@ -10,7 +10,7 @@ from hashlib import md5
 
 from pipelines.settings import REPO
 
-_WATCHED = ("assets/**/*.py", "resources/*.py", "pipelines/*.py", "sql/**/*.sql", "warehouse/contracts/**/*.yml")
+_WATCHED = ("assets/**/*.py", "resources/*.py", "pipelines/**/*.py", "sql/**/*.sql", "warehouse/contracts/**/*.yml")
 EDITED = "files were edited since this code location was loaded; press `Reload definitions` on the Deployment page"
 
 

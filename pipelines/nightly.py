@@ -23,34 +23,34 @@ import dagster as dg
 
 from assets.expectations import due
 from assets.governance.assets import WAITING_TAG
-from pipelines.alert_board import Board, board
-from pipelines.alert_desk import AlertDesk
-from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs, build_resources, with_defaults
 from pipelines.clock import WallClock
+from pipelines.drift.probe_desk import ProbeDesk
+from pipelines.drift.probe_runs import PROBE
 from pipelines.ending import end
-from pipelines.index_runs import INDEX
 from pipelines.jobs import COMPUTE, LAND, PUBLISH, VALIDATE
-from pipelines.judge_desk import JudgeDesk
-from pipelines.judge_runs import JUDGE
-from pipelines.knowledge_desk import KnowledgeDesk
-from pipelines.label_inbox import LabelInbox
-from pipelines.label_runs import ASK, IMPORT, pending
+from pipelines.pages.report_runs import REPORT
+from pipelines.pages.report_runs import due as report_due
 from pipelines.planner import Plan, make_plan
-from pipelines.probe_desk import ProbeDesk
-from pipelines.probe_runs import PROBE
-from pipelines.prompt_desk import PromptDesk
-from pipelines.prompt_runs import SYNC
-from pipelines.report_runs import REPORT
-from pipelines.report_runs import due as report_due
+from pipelines.quality.judge_desk import JudgeDesk
+from pipelines.quality.judge_runs import JUDGE
+from pipelines.quality.label_inbox import LabelInbox
+from pipelines.quality.label_runs import ASK, IMPORT, pending
+from pipelines.release.prompt_desk import PromptDesk
+from pipelines.release.prompt_runs import SYNC
+from pipelines.retrieval.index_runs import INDEX
+from pipelines.retrieval.knowledge_desk import KnowledgeDesk
 from pipelines.run_troubles import troubles_of
 from pipelines.runs import DIGEST_TAG, Runs
 from pipelines.sample_traffic import is_new, make_sample
 from pipelines.seed_reading import FAULTY_SEED, night_readers
+from pipelines.service.alert_board import Board, board
+from pipelines.service.alert_desk import AlertDesk
+from pipelines.service.alert_runs import ALERT
 from pipelines.settings import Settings, SettingsError
 from pipelines.summary import print_night
-from pipelines.tuning_desk import TuningDesk
-from pipelines.tuning_runs import KINDS_TAG, TUNING
+from pipelines.tuning.tuning_desk import TuningDesk
+from pipelines.tuning.tuning_runs import KINDS_TAG, TUNING
 from resources import disk_trouble, terminal
 from resources.contracts import ContractError, contracts
 from resources.keyring import KeyringError

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import dagster as dg
 
+from pipelines.governance.maintain import MAINTAIN
 from pipelines.jobs import LAND
-from pipelines.maintain import MAINTAIN
 from resources.calendar import calendar
 
 HOURS_AFTER_THE_NIGHT = 3

@@ -14,15 +14,15 @@ from assets.quality.eval_case import EvalCaseError
 from assets.release.deployments import DeploymentError
 from assets.release.manifest import ManifestError
 from assets.service.assets import read_service_seeds
-from pipelines.alert_desk import AlertDesk
-from pipelines.case_files import Suites
-from pipelines.eval_versions import read_manifests
-from pipelines.judge_desk import JudgeDesk
-from pipelines.knowledge_desk import KnowledgeDesk
-from pipelines.label_desk import LabelDesk
-from pipelines.probe_desk import ProbeDesk
-from pipelines.review_seed import REVIEWS_FILE, ReviewSeedError, load_reviews
-from pipelines.tuning_desk import TuningDesk
+from pipelines.drift.probe_desk import ProbeDesk
+from pipelines.governance.review_seed import REVIEWS_FILE, ReviewSeedError, load_reviews
+from pipelines.quality.judge_desk import JudgeDesk
+from pipelines.quality.label_desk import LabelDesk
+from pipelines.release.case_files import Suites
+from pipelines.release.eval_versions import read_manifests
+from pipelines.retrieval.knowledge_desk import KnowledgeDesk
+from pipelines.service.alert_desk import AlertDesk
+from pipelines.tuning.tuning_desk import TuningDesk
 from resources.access_seed import ACCESS_FILE, AccessSeedError, load_access
 from resources.calendar import CalendarError, calendar
 from resources.capture import CaptureError

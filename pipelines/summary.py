@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.alert_board import in_short
+from pipelines.service.alert_board import in_short
 from resources import terminal
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from assets.quality.weekly_review import first_day, without_words
-from pipelines.case_files import ProposalFiles
+from pipelines.release.case_files import ProposalFiles
 from resources.durable import write_atomically
 from resources.eval_answers import EvalAnswers
 from resources.events import closed_days_of

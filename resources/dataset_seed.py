@@ -1,6 +1,6 @@
 """warehouse/seeds/datasets.yml: licences of sources, further evaluation sets, and the shares that one person may have.
 
-Here belongs the lint of that seed. What follows from it is pipelines/dataset_desk.py's business.
+Here belongs the lint of that seed. What follows from it is pipelines/tuning/dataset_desk.py's business.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
                                   (and corpus.parquet, of a retriever)
 
 Here belong folders, names, modes and digests. The words of users lie in them: folders are their owner's alone, and
-pipelines/dataset_sweep.py takes them away when texts expire. What is in a dataset is assets/tuning/'s business.
+pipelines/tuning/dataset_sweep.py takes them away when texts expire. What is in a dataset is assets/tuning/'s business.
 """
 
 from __future__ import annotations

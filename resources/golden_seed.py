@@ -1,6 +1,6 @@
 """warehouse/seeds/golden_queries.yml: questions of which a person says which documents answer them.
 
-Here belongs the lint of that seed. What is made of it is pipelines/index_desk.py's business.
+Here belongs the lint of that seed. What is made of it is pipelines/retrieval/index_desk.py's business.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     indexes/<index>/live -> releases/<number>    what applications load; moving this link is what publishing is
 
 Here belong folders, names, modes, the signature and the order of steps that a kill may cut anywhere. How a release is read
-is live_index.py; what is in it, faiss_index.py; which one deserves to be live, pipelines/index_desk.py.
+is live_index.py; what is in it, faiss_index.py; which one deserves to be live, pipelines/retrieval/index_desk.py.
 """
 
 from __future__ import annotations

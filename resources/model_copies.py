@@ -4,7 +4,7 @@
     models/<model>/followed.json       the champion that retrieval went by last, and the one before
 
 Here belong folders, modes and the order of steps. What is downloaded is registry.py's; who is
-followed, pipelines/champion.py's.
+followed, pipelines/tuning/champion.py's.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import pyarrow as pa
 from core import COST, core_contracts
 from house import House, all_contracts, request
 
-from pipelines.alert_desk import ALERTS, DEPLOYMENTS, LOG, AlertDesk
-from pipelines.incident_desk import INCIDENTS
+from pipelines.service.alert_desk import ALERTS, DEPLOYMENTS, LOG, AlertDesk
+from pipelines.service.incident_desk import INCIDENTS
 from resources.contracts import Contract
 from resources.events import Row, table_rows
 from resources.references import replace_reference

@@ -19,8 +19,8 @@ import dagster as dg  # noqa: E402
 from alert_house import AlertHouse  # noqa: E402
 from dagster._core.utils import make_new_run_id  # noqa: E402
 
-from pipelines.alert_runs import ALERT, alert_sensor, alerts_asset, alerts_job  # noqa: E402
 from pipelines.clock import WallClock  # noqa: E402
+from pipelines.service.alert_runs import ALERT, alert_sensor, alerts_asset, alerts_job  # noqa: E402
 from resources.process_mark import process_mark  # noqa: E402
 from resources.store import Store  # noqa: E402
 from resources.warehouse_resource import PROCESS_TAG, WarehouseResource  # noqa: E402

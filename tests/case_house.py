@@ -9,9 +9,9 @@ from typing import Any
 from house import price
 from label_house import LabelHouse, answered
 
-from pipelines.case_desk import LOG, PROPOSALS, CaseDesk
-from pipelines.case_files import ProposalFiles
-from pipelines.review_desk import ReviewDesk
+from pipelines.governance.review_desk import ReviewDesk
+from pipelines.release.case_desk import LOG, PROPOSALS, CaseDesk
+from pipelines.release.case_files import ProposalFiles
 from resources.events import Row, table_rows
 
 MONDAY = "2026-11-16T05:00:00"

@@ -19,9 +19,9 @@ from index_house import IndexHouse, Words, chunk_id
 from rules_house import TalkingHouse
 
 from assets.quality.sentences import words
-from pipelines.dataset_desk import DATASETS, DatasetDesk
-from pipelines.dataset_evidence import LABELS
-from pipelines.dataset_sweep import sweep_datasets
+from pipelines.tuning.dataset_desk import DATASETS, DatasetDesk
+from pipelines.tuning.dataset_evidence import LABELS
+from pipelines.tuning.dataset_sweep import sweep_datasets
 from resources.contracts import SEEDS, contracts
 from resources.dataset_store import Dataset
 from resources.days import day_commit

@@ -9,7 +9,7 @@ from house import selected
 from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
-from pipelines.detector_desk import DetectorDesk
+from pipelines.quality.detector_desk import DetectorDesk
 from resources.contracts import SEEDS
 from resources.registry import Registry
 

@@ -14,8 +14,8 @@ from probe_target import KEY
 
 from assets.quality.eval_case import KINDS, EvalCase
 from pipelines.clock import WallClock
-from pipelines.eval_desk import RUNS, EvalDesk, Run
-from pipelines.eval_versions import Version, read_manifests, version_of
+from pipelines.release.eval_desk import RUNS, EvalDesk, Run
+from pipelines.release.eval_versions import Version, read_manifests, version_of
 from resources.events import Row, table_rows
 from resources.release_seed import RELEASE_FILE
 

@@ -1,6 +1,6 @@
 """A game day: a simulated world with planted incidents is played through the warehouse, and every finding is judged.
 
-Which findings are right, and when an incident is found, is said in pipelines/gameday_verdict.py.
+Which findings are right, and when an incident is found, is said in pipelines/gameday/verdict.py.
 
 A drift is found where a verdict names the segment and one of the metrics in which it was planted; it has to be by its third
 night. Drift tests look eight weeks back: a world that they judge begins so much earlier, and of those days they compute the
@@ -27,7 +27,7 @@ from assets.checks import rules
 from assets.python_tables import python_table
 from assets.service.assets import declared_tables
 from assets.tables import days_between
-from pipelines.gameday_verdict import Alarm, Played, episodes, is_calm, judged
+from pipelines.gameday.verdict import Alarm, Played, episodes, is_calm, judged
 from pipelines.planner import Plan as WorkPlan
 from resources.capture import CapturePolicy, load
 from resources.computing import DayOutcome, compute_day

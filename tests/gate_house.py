@@ -16,7 +16,7 @@ from hashed_words import HashedWords
 from numpy.typing import NDArray
 
 from pipelines.clock import WallClock
-from pipelines.gate_desk import Contender, GateDesk
+from pipelines.tuning.gate_desk import Contender, GateDesk
 from resources.contracts import contracts
 from resources.dataset_store import Dataset, DatasetStore
 from resources.events import append

@@ -83,7 +83,7 @@ def swapped(one: Floats, other: Floats) -> World:
 def detectors(points: float = 0.0, are_drawn: bool = False) -> World:
     """A detector whose area under the curve is truly that of the champion and so many points, on conversations of two
     answers, a fifth of them hallucinated; half of what misleads one misleads the other. What a conversation contributes
-    stands in the place of a query's value, as the desk reckons it (pipelines/detector_measures.py).
+    stands in the place of a query's value, as the desk reckons it (pipelines/tuning/detector_measures.py).
 
     `are_drawn`: of conversations that the champion does not suspect one in four was labelled, and stands for four.
     """

@@ -20,9 +20,9 @@ import pyarrow as pa
 import yaml
 
 from pipelines.clock import WallClock
-from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS
-from pipelines.index_desk import IndexDesk
-from pipelines.index_ledger import EVALUATIONS, RELEASES_TABLE
+from pipelines.retrieval.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS
+from pipelines.retrieval.index_desk import IndexDesk
+from pipelines.retrieval.index_ledger import EVALUATIONS, RELEASES_TABLE
 from resources.contracts import contracts
 from resources.events import append_table, table_rows
 from resources.golden_seed import GOLDEN_FILE

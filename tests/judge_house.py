@@ -12,7 +12,7 @@ import yaml
 from label_house import LabelHouse
 from probe_target import KEY
 
-from pipelines.judge_desk import JUDGEMENTS, JudgeDesk
+from pipelines.quality.judge_desk import JUDGEMENTS, JudgeDesk
 from resources.events import Row, table_rows
 from resources.judge_seed import JUDGE_FILE
 

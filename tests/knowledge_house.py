@@ -15,9 +15,9 @@ import numpy as np
 import yaml
 
 from pipelines.clock import WallClock
-from pipelines.corpus import DOCUMENTS, live_chunks
-from pipelines.knowledge_desk import KnowledgeDesk, Pass
-from pipelines.knowledge_sweep import sweep
+from pipelines.retrieval.corpus import DOCUMENTS, live_chunks
+from pipelines.retrieval.knowledge_desk import KnowledgeDesk, Pass
+from pipelines.retrieval.knowledge_sweep import sweep
 from resources.contracts import SEEDS
 from resources.embedder import Embedder, Progress, Vectors
 from resources.events import Row, table_rows

@@ -18,9 +18,9 @@ from house import request, selected
 from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
-from pipelines.label_desk import DRAWS, FRAME, QUEUE, LabelDesk
-from pipelines.label_export import LabelExport
-from pipelines.label_inbox import IMPORTS, LABELS, QUARANTINE, Imported, LabelInbox
+from pipelines.quality.label_desk import DRAWS, FRAME, QUEUE, LabelDesk
+from pipelines.quality.label_export import LabelExport
+from pipelines.quality.label_inbox import IMPORTS, LABELS, QUARANTINE, Imported, LabelInbox
 from resources.contracts import SEEDS
 from resources.events import Row, table_rows
 from resources.labelling_seed import LABELLING_FILE

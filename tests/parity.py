@@ -1,7 +1,7 @@
 """The same simulated calls as several formats write them: staged by the real landing code, and compared record by record.
 
 Here belong the calls, how rows of two logs are recognised as the same record, and what kinds of difference there are. Which
-differences are expected stands in tests/fixtures/formats/differences.yml, which pipelines/guide.py makes a page of.
+differences are expected stands in tests/fixtures/formats/differences.yml, which pipelines/pages/guide.py makes a page of.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from house import House, all_contracts
 from probe_target import KEY
 
 from pipelines.clock import WallClock
-from pipelines.probe_desk import PROBES, ProbeDesk
+from pipelines.drift.probe_desk import PROBES, ProbeDesk
 from resources.contracts import Contract
 from resources.events import Row, table_rows
 from resources.probe_seed import PROBES_FILE

@@ -13,10 +13,10 @@ from house import House, selected
 
 from assets.release.assets import PROMPTS, prompt_rows, read_prompts
 from assets.service.assets import declared_tables
-from pipelines.approval_reasons import STATUS
 from pipelines.clock import WallClock
-from pipelines.prompt_desk import PromptDesk
-from pipelines.release_desk import ReleaseDesk
+from pipelines.release.approval_reasons import STATUS
+from pipelines.release.prompt_desk import PromptDesk
+from pipelines.release.release_desk import ReleaseDesk
 from resources.contracts import SEEDS, contracts
 from resources.prompt_registry import PromptRegistry
 from resources.references import replace_reference

@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 from killing import forks
 
-from pipelines.approval_desk import APPROVALS, ApprovalDesk
 from pipelines.clock import WallClock
-from pipelines.model_desk import ModelDesk
+from pipelines.governance.approval_desk import APPROVALS, ApprovalDesk
+from pipelines.tuning.model_desk import ModelDesk
 from resources.events import table_rows
 from resources.model_version import CHAMPION, Registration, TrainingData, text_to_vector
 from resources.registry import Registry

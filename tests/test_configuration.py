@@ -11,8 +11,8 @@ import pytest
 
 from assets.cost import price_seeds
 from assets.release import deployments
-from pipelines import review_seed
-from pipelines.configuration_page import PAGE, commands, configuration, seed_comment
+from pipelines.governance import review_seed
+from pipelines.pages.configuration_page import PAGE, commands, configuration, seed_comment
 from pipelines.settings import SETTINGS
 from resources import (
     access_seed,
@@ -119,6 +119,6 @@ def test_a_seed_describes_no_key_that_nobody_reads(path: Path) -> None:
     comment = seed_comment(path.read_text(encoding="utf-8"))
     lines = re.findall(r"^ +([a-z_]+(?:, [a-z_]+)*)  +\S", comment, flags=re.MULTILINE)
     described = {key for line in lines for key in line.split(", ")}
-    loaders = [*REPO.glob("resources/*.py"), *REPO.glob("assets/*/*.py"), *REPO.glob("pipelines/*seed*.py")]
+    loaders = [*REPO.glob("resources/*.py"), *REPO.glob("assets/*/*.py"), *REPO.glob("pipelines/**/*seed*.py")]
     code = "\n".join(loader.read_text(encoding="utf-8") for loader in loaders)
     assert [key for key in sorted(described) if not re.search(rf"\b{key}\b", code)] == []

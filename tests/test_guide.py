@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 from house import House, request
 
-from pipelines.alert_desk import AlertDesk
-from pipelines.guide import PANELS, WAREHOUSE, guide, panels_page
+from pipelines.pages.guide import PANELS, WAREHOUSE, guide, panels_page
+from pipelines.service.alert_desk import AlertDesk
 from resources.contracts import SEEDS, contracts
 from resources.events import append
 from resources.warehouse import open_published

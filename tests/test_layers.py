@@ -16,7 +16,7 @@ import yaml
 from layers import MAY_IMPORT, SLOW, faults
 
 from assets.python_tables import python_table
-from pipelines.doctor import WHEELS, conflict
+from pipelines.doctor.__main__ import WHEELS, conflict
 from resources.contracts import REPO, SQL, contracts
 
 MODULES = sorted(path for layer in MAY_IMPORT for path in (REPO / layer).rglob("*.py"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from house import all_contracts, with_sql
 
-from pipelines.lineage import Lineage, lineage_of, schema_of
-from pipelines.lineage_page import PAGE, lineage_page
+from pipelines.pages.lineage import Lineage, lineage_of, schema_of
+from pipelines.pages.lineage_page import PAGE, lineage_page
 from resources.contracts import contracts
 
 

@@ -379,8 +379,8 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 
 LISTENS = {
     "apps/web/serve.py": ["socket.create_server"],  # tests/e2e/test_labelling_page.py and test_pages.py start it
-    "pipelines/labelling_page.py": ["serve"],
-    "pipelines/show_pages.py": ["serve"],
+    "pipelines/quality/labelling_page.py": ["serve"],
+    "pipelines/pages/show_pages.py": ["serve"],
 }
 """What begins to listen, on loopback unless it is told otherwise."""
 SERVERS = ("create_server", "HTTPServer", "ThreadingHTTPServer", "TCPServer", "UDPServer", "start_server", "listen", "serve")

@@ -15,9 +15,9 @@ from training_house import RECIPES, labels
 from tuning_house import SAID
 
 from pipelines.clock import WallClock
-from pipelines.dataset_desk import Built, Offer
-from pipelines.tuning_desk import Pass, TuningDesk
-from pipelines.tuning_ledger import CANDIDATES, NOCTURNE, TuningLedger
+from pipelines.tuning.dataset_desk import Built, Offer
+from pipelines.tuning.tuning_desk import Pass, TuningDesk
+from pipelines.tuning.tuning_ledger import CANDIDATES, NOCTURNE, TuningLedger
 from resources.base_model import base_model
 from resources.dataset_store import PROVENANCE, DatasetStore
 from resources.events import table_rows

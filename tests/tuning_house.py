@@ -22,11 +22,11 @@ from rules_house import TalkingHouse
 
 from assets.retrieval.assets import known_asset
 from pipelines.clock import WallClock
-from pipelines.index_ledger import EVALUATIONS
-from pipelines.index_runs import INDEX, index_job, knowledge_asset, releases_asset
-from pipelines.tuning_desk import TuningDesk
-from pipelines.tuning_ledger import CANDIDATES
-from pipelines.tuning_runs import TUNING, candidates_asset, decision_asset, tuning_job
+from pipelines.retrieval.index_ledger import EVALUATIONS
+from pipelines.retrieval.index_runs import INDEX, index_job, knowledge_asset, releases_asset
+from pipelines.tuning.tuning_desk import TuningDesk
+from pipelines.tuning.tuning_ledger import CANDIDATES
+from pipelines.tuning.tuning_runs import TUNING, candidates_asset, decision_asset, tuning_job
 from resources.contracts import contracts
 from resources.events import table_rows
 from resources.tuning_seed import TUNING_FILE

@@ -25,10 +25,10 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from postgres_house import wait_for
 
-from pipelines.alert_desk import AlertDesk
 from pipelines.clock import WallClock
 from pipelines.planner import make_plan
 from pipelines.runs import IN_FLIGHT, Runs
+from pipelines.service.alert_desk import AlertDesk
 from resources.contracts import REPO
 from resources.durable import write_atomically
 from resources.warehouse_resource import WarehouseResource

@@ -1,6 +1,7 @@
 """Whether a person let something go live: the rule over the rows of governance.approvals.
 
-Here belongs what counts as approved. Who records a decision is pipelines/approve.py; what needs one, its own gate.
+Here belongs what counts as approved. Who records a decision is pipelines/governance/approve.py; what needs one,
+its own gate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Releases: what goes live where, what has to be there first, and what is gone back to.
 
 Here belong the rules over rows of release.manifests, release.gates and governance.approvals, and the release manifest as
-JSON. What is written and moved is pipelines/release_desk.py's.
+JSON. What is written and moved is pipelines/release/release_desk.py's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What was known of each document, and when: retrieval.documents, which notes changes, as spans of time.
 
-Pure: rows of the event table come in. Which reading noted what is pipelines/knowledge_desk.py.
+Pure: rows of the event table come in. Which reading noted what is pipelines/retrieval/knowledge_desk.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What goes wrong in the pipeline itself becomes alerts: one while it goes on, resolved when it is over.
 
 Pure: troubles, alerts that are there, their log and owners come in, rows of service.alerts and service.alert_log come out.
-What a trouble is, pipelines/watch.py finds; whom alerts are sent to, and when, is routing.py, as for all others.
+What a trouble is, pipelines/service/watch.py finds; whom alerts are sent to, and when, is routing.py, as for all others.
 """
 
 from __future__ import annotations

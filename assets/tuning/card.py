@@ -1,7 +1,7 @@
 """A model's card: what Annex XI (section 1) and Annex XII of Regulation (EU) 2024/1689 list, item by item, from facts.
 
 Here belong the 22 items, what each is filled with, and what counts as blank. Facts are measured or recorded; what only a
-person can say stands in seeds/tuning.yml under `card`. Where the facts lie is pipelines/candidate_card.py.
+person can say stands in seeds/tuning.yml under `card`. Where the facts lie is pipelines/tuning/candidate_card.py.
 """
 
 from __future__ import annotations

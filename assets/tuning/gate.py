@@ -1,8 +1,8 @@
 """What a trained candidate has to show before it may take the champion's place.
 
 Here belong the gates, as findings in numbers and in words, and the verdict on all of them. Where the numbers come from is
-pipelines/candidate_measures.py. What was not measured has not passed; what gets better is not known to a gate by its sign
-but by the metric's name.
+pipelines/tuning/candidate_measures.py. What was not measured has not passed; what gets better is not known to a gate by
+its sign but by the metric's name.
 """
 
 from __future__ import annotations

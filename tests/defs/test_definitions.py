@@ -10,20 +10,20 @@ from core import core_contracts
 from house import with_sql
 
 from assets.tables import assert_reads, asset_key, dependencies
-from pipelines.alert_runs import ALERT
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
-from pipelines.detector_runs import TRAIN
-from pipelines.index_runs import INDEX
+from pipelines.drift.probe_runs import PROBE
+from pipelines.governance.review_runs import REVIEW
 from pipelines.jobs import COMPUTE, LAND, PUBLISH
-from pipelines.judge_runs import JUDGE
-from pipelines.label_runs import ASK, IMPORT
-from pipelines.probe_runs import PROBE
-from pipelines.prompt_runs import SYNC
-from pipelines.release_gate_runs import RELEASE_GATE, REPLAY
-from pipelines.review_runs import REVIEW
-from pipelines.training_runs import curve_specs
-from pipelines.tuning_runs import TUNING
+from pipelines.quality.detector_runs import TRAIN
+from pipelines.quality.judge_runs import JUDGE
+from pipelines.quality.label_runs import ASK, IMPORT
+from pipelines.release.prompt_runs import SYNC
+from pipelines.release.release_gate_runs import RELEASE_GATE, REPLAY
+from pipelines.retrieval.index_runs import INDEX
+from pipelines.service.alert_runs import ALERT
+from pipelines.tuning.training_runs import curve_specs
+from pipelines.tuning.tuning_runs import TUNING
 from resources.calendar import calendar
 from resources.contracts import Contract, ContractError, contracts
 from resources.warehouse_resource import WarehouseResource

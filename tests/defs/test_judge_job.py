@@ -15,8 +15,8 @@ from probe_target import KEY, Provider, provider
 
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
-from pipelines.judge_runs import JUDGE
 from pipelines.nightly import COULD_NOT_START, NightRun
+from pipelines.quality.judge_runs import JUDGE
 from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.judge_seed import JUDGE_FILE, JudgeSeedError

@@ -14,10 +14,10 @@ from assets.tables import asset_key
 from pipelines import nightly
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
-from pipelines.label_desk import QUEUE, LabelDesk
-from pipelines.label_inbox import IMPORTS, LABELS, LabelInbox
-from pipelines.label_runs import ASK, IMPORT
 from pipelines.nightly import COULD_NOT_START, NightRun
+from pipelines.quality.label_desk import QUEUE, LabelDesk
+from pipelines.quality.label_inbox import IMPORTS, LABELS, LabelInbox
+from pipelines.quality.label_runs import ASK, IMPORT
 from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.events import table_rows

@@ -15,9 +15,9 @@ from probe_target import KEY, Provider, provider
 from assets.tables import asset_key
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
+from pipelines.drift.probe_desk import PROBES, ProbeDesk
+from pipelines.drift.probe_runs import PROBE
 from pipelines.nightly import COULD_NOT_START, NightRun
-from pipelines.probe_desk import PROBES, ProbeDesk
-from pipelines.probe_runs import PROBE
 from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.events import table_rows

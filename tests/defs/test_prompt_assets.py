@@ -12,8 +12,8 @@ from prompt_house import PromptHouse, manifest
 from assets.release.assets import PROMPTS, SOUND, prompts_asset
 from assets.tables import asset_key
 from pipelines.clock import WallClock
-from pipelines.prompt_desk import PromptDesk
-from pipelines.prompt_runs import registry_asset
+from pipelines.release.prompt_desk import PromptDesk
+from pipelines.release.prompt_runs import registry_asset
 from resources.contracts import contracts
 from resources.events import table_rows
 from resources.warehouse_resource import RegistryResource, WarehouseResource

@@ -14,7 +14,7 @@ from probe_target import KEY, Provider, provider
 
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
-from pipelines.release_gate_runs import RELEASE_GATE, REPLAY
+from pipelines.release.release_gate_runs import RELEASE_GATE, REPLAY
 from resources.contracts import SEEDS
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
 

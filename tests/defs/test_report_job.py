@@ -6,7 +6,7 @@ import stat
 
 from pages_house import pages_house
 
-from pipelines.report_runs import due, report_job, report_path
+from pipelines.pages.report_runs import due, report_job, report_path
 from resources.warehouse_resource import WarehouseResource
 
 

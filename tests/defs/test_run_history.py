@@ -12,9 +12,9 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteInst
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType, TickData, TickStatus
 from house import House, request
 
-from pipelines import run_history
 from pipelines.clock import WallClock
-from pipelines.run_history import EMPTIED_TAG, Forgotten, forget
+from pipelines.governance import run_history
+from pipelines.governance.run_history import EMPTIED_TAG, Forgotten, forget
 from pipelines.runs import DIGEST_TAG
 from pipelines.sensors import landing_inputs
 from resources.warehouse_resource import WarehouseResource

@@ -9,7 +9,7 @@ import pytest
 from eval_house import EvalHouse, suite
 
 from assets.release.assets import COVERED, SUITES, suites_asset
-from pipelines.evals import show
+from pipelines.release.evals import show
 from resources.contracts import contracts
 from resources.events import table_rows
 from resources.warehouse_resource import WarehouseResource

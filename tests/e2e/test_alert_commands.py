@@ -10,10 +10,11 @@ from alert_house import AlertHouse, failed, moment
 
 from assets.release.deployments import DeploymentError
 from assets.service.assets import read_service_seeds
-from pipelines import alert, deployment, incident
-from pipelines.alert_desk import ALERTS, DEPLOYMENTS, AlertDesk
 from pipelines.build import build_resources
 from pipelines.nightly import COULD_NOT_START
+from pipelines.release import deployment
+from pipelines.service import alert, incident
+from pipelines.service.alert_desk import ALERTS, DEPLOYMENTS, AlertDesk
 from pipelines.settings import Settings
 from resources.contracts import SEEDS
 from resources.events import table_rows

@@ -10,8 +10,8 @@ from alert_house import AlertHouse, failed, moment
 from retention_house import RetentionHouse
 
 from assets.service.incidents import IncidentError
-from pipelines.alert_desk import ALERTS, DEPLOYMENTS, LOG
-from pipelines.incident_desk import INCIDENTS, IncidentDesk
+from pipelines.service.alert_desk import ALERTS, DEPLOYMENTS, LOG
+from pipelines.service.incident_desk import INCIDENTS, IncidentDesk
 from resources.closing import Retention
 from resources.incident_holds import incident_holds
 from resources.retention import Hold, RetentionPolicy

@@ -14,8 +14,8 @@ from alert_house import AlertHouse, failed, moment
 from http_target import TOKEN, Target, http_target
 from killing import forks, named_failpoints
 
-from pipelines.alert_board import board
-from pipelines.alert_desk import ALERTS, LOG, AlertError
+from pipelines.service.alert_board import board
+from pipelines.service.alert_desk import ALERTS, LOG, AlertError
 from pipelines.summary import open_alerts
 
 

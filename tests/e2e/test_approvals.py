@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from registry_house import EMBEDDER, SUBJECT, PromotingHouse, files, migrated, registration
 
-from pipelines import approve
-from pipelines.approval_desk import ApprovalError
-from pipelines.model_desk import ModelDeskError
+from pipelines.governance import approve
+from pipelines.governance.approval_desk import ApprovalError
 from pipelines.settings import Settings
-from pipelines.tuning_ledger import PASSED as LET_THROUGH
-from pipelines.tuning_ledger import REJECTED as HELD_BACK
-from pipelines.tuning_ledger import TRAINED, TRAINING, TuningLedger
+from pipelines.tuning.model_desk import ModelDeskError
+from pipelines.tuning.tuning_ledger import PASSED as LET_THROUGH
+from pipelines.tuning.tuning_ledger import REJECTED as HELD_BACK
+from pipelines.tuning.tuning_ledger import TRAINED, TRAINING, TuningLedger
 from resources import audit
 from resources.artefact_seal import folder_digest
 from resources.model_version import CHAMPION, PASSED, REJECTED, WAITING

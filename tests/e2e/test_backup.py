@@ -26,11 +26,11 @@ import dagster as dg
 import pytest
 from house import House
 
-from pipelines import backup as backup_command
-from pipelines.backup import main as backup
+from pipelines.governance import backup as backup_command
+from pipelines.governance.backup import main as backup
+from pipelines.governance.restore import main as restore
 from pipelines.nightly import main as nightly
 from pipelines.planner import make_plan
-from pipelines.restore import main as restore
 from pipelines.runs import Runs
 from pipelines.settings import Settings, SettingsError
 from resources import audit
@@ -75,7 +75,7 @@ class Place:
         return House(self.root, NOW)
 
     def run(self, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "ignore", "-m", f"pipelines.{module}", *arguments]
+        command = [sys.executable, "-W", "ignore", "-m", f"pipelines.governance.{module}", *arguments]
         env = os.environ | self.environment | environment
         return subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
 

@@ -13,14 +13,15 @@ from knowledge_house import NOW, KnowledgeHouse
 from registry_house import migrated, promotion_in, registration, registry_at
 from tiny_embedder import WIDTH, tiny_embedder
 
-from pipelines import index, model
 from pipelines.build import build_defs
-from pipelines.champion import EMBEDDER, followed_fingerprints
 from pipelines.clock import WallClock
-from pipelines.corpus import EMBEDDINGS
-from pipelines.index_runs import INDEX, RELEASED
-from pipelines.model_desk import PROMOTED, ROLLED_BACK, ModelDesk
+from pipelines.retrieval import index
+from pipelines.retrieval.corpus import EMBEDDINGS
+from pipelines.retrieval.index_runs import INDEX, RELEASED
 from pipelines.settings import Settings
+from pipelines.tuning import model
+from pipelines.tuning.champion import EMBEDDER, followed_fingerprints
+from pipelines.tuning.model_desk import PROMOTED, ROLLED_BACK, ModelDesk
 from resources import audit
 from resources.embedder import Embedder
 from resources.index_store import IndexStore

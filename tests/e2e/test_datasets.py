@@ -13,9 +13,9 @@ from dataset_house import DatasetHouse, Row, asked, at, clicked, passed, questio
 from index_house import chunk_id, text_of
 from killing import forks
 
-from pipelines.dataset_desk import Built
-from pipelines.dataset_sweep import BARRED, EXPIRED, SWEPT, UNUSED, UNUSED_FOR, sweep_datasets
-from pipelines.tuning_ledger import TuningLedger
+from pipelines.tuning.dataset_desk import Built
+from pipelines.tuning.dataset_sweep import BARRED, EXPIRED, SWEPT, UNUSED, UNUSED_FOR, sweep_datasets
+from pipelines.tuning.tuning_ledger import TuningLedger
 from resources import audit
 from resources.dataset_seed import DatasetSeedError
 from resources.dataset_store import DatasetError

@@ -18,10 +18,10 @@ from killing import REPO
 from retention_house import RetentionHouse
 
 from pipelines.clock import WallClock
-from pipelines.dataset_desk import DatasetDesk
-from pipelines.detector_desk import DETECTORS, MODEL, DetectorDesk
-from pipelines.detector_labels import labelled
-from pipelines.model_desk import PROMOTED
+from pipelines.quality.detector_desk import DETECTORS, MODEL, DetectorDesk
+from pipelines.quality.detector_labels import labelled
+from pipelines.tuning.dataset_desk import DatasetDesk
+from pipelines.tuning.model_desk import PROMOTED
 from resources import audit
 from resources.contracts import SEEDS
 from resources.events import append, table_rows

@@ -12,8 +12,8 @@ import pytest
 from house import House, all_contracts, request, selected
 
 from assets.tables import table_asset
-from pipelines.alert_desk import AlertDesk
 from pipelines.clock import WallClock
+from pipelines.service.alert_desk import AlertDesk
 from resources.contracts import SEEDS, Contract
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
 from resources.worked_questions import worked_questions

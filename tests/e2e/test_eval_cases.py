@@ -17,7 +17,7 @@ from label_house import label
 
 from assets.quality.case_log import CaseError
 from assets.quality.eval_case import EvalCaseError, read_suite
-from pipelines.eval_cases import _parser, act
+from pipelines.release.eval_cases import _parser, act
 from resources.retention import RetentionPolicy
 
 KEPT = RetentionPolicy({"text": 30, "rows": 400, "aggregates": None}, None)

@@ -22,8 +22,8 @@ from killing import REPO
 from probe_target import KEY, Provider, provider
 
 from assets.quality.eval_case import EvalCase
-from pipelines.eval_desk import EvalError
-from pipelines.eval_versions import VersionError
+from pipelines.release.eval_desk import EvalError
+from pipelines.release.eval_versions import VersionError
 from pipelines.word_files import remove_words
 from resources.eval_answers import EvalAnswers
 

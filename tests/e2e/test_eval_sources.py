@@ -21,10 +21,10 @@ from probe_target import KEY, Provider, provider
 
 from assets.quality.eval_case import EvalCase
 from assets.release.release_gate import BLOCKED, NEEDED, PASSED
-from pipelines.approval_reasons import STATUS
-from pipelines.eval_desk import EvalDesk
-from pipelines.eval_given import given_in_logs
-from pipelines.release_gate_desk import Asked, ReleaseGateDesk
+from pipelines.release.approval_reasons import STATUS
+from pipelines.release.eval_desk import EvalDesk
+from pipelines.release.eval_given import given_in_logs
+from pipelines.release.release_gate_desk import Asked, ReleaseGateDesk
 from resources.contracts import SEEDS
 from resources.events import append
 from resources.judge_seed import JUDGE_FILE

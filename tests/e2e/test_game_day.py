@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from game_day import DRIFT, NIGHTS_TO_FIND, SERVICE, GameDay, play, play_all
 
-from pipelines.gameday_verdict import Played
+from pipelines.gameday.verdict import Played
 from resources.contracts import REPO
 from simulator.drift_incidents import Drift, LengthShift, ProviderSwitch
 from simulator.incidents import Incident

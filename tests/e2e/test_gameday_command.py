@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.gameday import FIRST_DAY, World, main, play
-from pipelines.gameday_report import lines
+from pipelines.gameday.__main__ import FIRST_DAY, World, main, play
+from pipelines.gameday.report import lines
 from simulator.service_incidents import ErrorBurst, QueueBacklog
 
 

@@ -24,7 +24,7 @@ from training_house import make_generator
 
 from assets.quality.eval_case import KINDS, EvalCase
 from assets.release.release_gate import BLOCKED, PASSED
-from pipelines.release_gate_desk import Asked, ReleaseGateDesk
+from pipelines.release.release_gate_desk import Asked, ReleaseGateDesk
 from resources.contracts import SEEDS
 
 CHAT = "{% for m in messages %}{{ m['role'] }} : {{ m['content'] }} {% endfor %}assistant :"

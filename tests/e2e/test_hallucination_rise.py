@@ -21,9 +21,9 @@ from assets.python_tables import python_table
 from assets.service.assets import declared_tables
 from assets.tables import days_between
 from pipelines.clock import WallClock
-from pipelines.label_desk import LabelDesk
-from pipelines.label_export import LabelExport
-from pipelines.label_inbox import LabelInbox
+from pipelines.quality.label_desk import LabelDesk
+from pipelines.quality.label_export import LabelExport
+from pipelines.quality.label_inbox import LabelInbox
 from resources.computing import compute_day
 from resources.contracts import SEEDS
 from resources.day_inputs import DayInputs

@@ -12,9 +12,9 @@ from index_house import IndexHouse, Words, chunk_id, text_of
 from rules_house import TalkingHouse
 
 from assets.retrieval import index_rules
-from pipelines.index_ledger import RELEASES_TABLE
-from pipelines.index_night import IndexDeskError
-from pipelines.knowledge_sweep import sweep
+from pipelines.retrieval.index_ledger import RELEASES_TABLE
+from pipelines.retrieval.index_night import IndexDeskError
+from pipelines.retrieval.knowledge_sweep import sweep
 from resources.events import table_rows
 from resources.live_index import IndexRefusedError
 

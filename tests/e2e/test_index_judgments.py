@@ -12,7 +12,7 @@ from house import request, selected
 from index_house import IndexHouse, chunk_id, text_of
 from rules_house import TalkingHouse
 
-from pipelines.index_judgments import LABELS
+from pipelines.retrieval.index_judgments import LABELS
 from resources.contracts import contracts
 from resources.events import append_table
 from resources.table_store import arrow_schema

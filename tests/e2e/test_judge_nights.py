@@ -21,8 +21,8 @@ from killing import REPO
 from label_house import answered, traffic
 from probe_target import KEY, Provider, provider
 
-from pipelines import judge
-from pipelines.judge_desk import JUDGEMENTS
+from pipelines.quality import judge
+from pipelines.quality.judge_desk import JUDGEMENTS
 from resources.judge_seed import JudgeSeedError
 from resources.warehouse_resource import WarehouseResource
 

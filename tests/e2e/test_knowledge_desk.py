@@ -21,10 +21,10 @@ from killing import REPO
 from knowledge_house import EMBEDDED, NOW, KnowledgeHouse, TinyEmbedder
 from pdf_files import pdf
 
-from pipelines import knowledge_desk
-from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS, VectorsMissingError, live_chunks, vectors_of
-from pipelines.knowledge_sweep import SWEPT, sweep
-from pipelines.knowledge_vetting import Vetting
+from pipelines.retrieval import knowledge_desk
+from pipelines.retrieval.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS, VectorsMissingError, live_chunks, vectors_of
+from pipelines.retrieval.knowledge_sweep import SWEPT, sweep
+from pipelines.retrieval.knowledge_vetting import Vetting
 from resources import audit, document_text
 from resources.contracts import contracts
 from resources.embedder import cache_folder

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from knowledge_house import NOW, KnowledgeHouse
 
-from pipelines import index
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
-from pipelines.corpus import EMBEDDINGS, live_chunks, vectors_of
-from pipelines.index_desk import IndexDesk
-from pipelines.index_runs import INDEX
 from pipelines.nightly import COULD_NOT_START, NightRun
+from pipelines.retrieval import index
+from pipelines.retrieval.corpus import EMBEDDINGS, live_chunks, vectors_of
+from pipelines.retrieval.index_desk import IndexDesk
+from pipelines.retrieval.index_runs import INDEX
 from pipelines.settings import Settings
 from resources.embedder import Embedder
 from resources.index_store import IndexStore

@@ -13,7 +13,7 @@ import pytest
 from killing import REPO
 from label_house import DAY, LabelHouse, answered, traffic
 
-from pipelines.label_desk import FRAME, QUEUE
+from pipelines.quality.label_desk import FRAME, QUEUE
 from resources.events import table_rows
 
 

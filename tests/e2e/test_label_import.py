@@ -15,7 +15,7 @@ import pytest
 from killing import REPO
 from label_house import DAY, LabelHouse, label, traffic
 
-from pipelines.label_inbox import COMMENTS
+from pipelines.quality.label_inbox import COMMENTS
 from resources.events import table_rows
 from resources.retention import RetentionPolicy
 

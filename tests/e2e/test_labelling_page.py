@@ -42,7 +42,7 @@ class Server:
             "NOCTURNE_HOME": str(self.house.store.state), "NOCTURNE_DATA": str(self.house.root / "unused"),
             "NOCTURNE_NOW": "2026-11-10T03:05:00", "NOCTURNE_LANDING": str(self.house.root),
         }  # fmt: skip
-        command = [sys.executable, "-W", "ignore", "-m", "pipelines.labelling_page", "--port", str(port)]
+        command = [sys.executable, "-W", "ignore", "-m", "pipelines.quality.labelling_page", "--port", str(port)]
         self.process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         said = self.process.stdout.readline()

@@ -8,7 +8,7 @@ import pytest
 from core import priced
 from retention_house import RetentionHouse, said
 
-from pipelines import maintain_now
+from pipelines.governance import maintain_now
 from pipelines.jobs import LAND
 from pipelines.runs import Runs
 from pipelines.settings import Settings

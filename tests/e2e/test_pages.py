@@ -72,7 +72,7 @@ def server(house: House) -> Iterator[subprocess.Popen[str]]:
         "NOCTURNE_HOME": str(house.store.state), "NOCTURNE_DATA": str(house.store.data),
         "NOCTURNE_LANDING": str(house.landing), "NOCTURNE_NOW": "2026-11-10T03:05:00",
     }  # fmt: skip
-    command = [sys.executable, "-W", "ignore", "-m", "pipelines.show_pages", "--port", "0"]
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.pages.show_pages", "--port", "0"]
     with subprocess.Popen(command, cwd=REPO, env=environment, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.send_signal(signal.SIGINT)

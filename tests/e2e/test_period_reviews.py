@@ -15,8 +15,8 @@ from house import House, all_contracts, price, request, selected
 
 from assets.governance.review import KINDS, ReviewError
 from pipelines.clock import WallClock
-from pipelines.period_reviews import PeriodReviews, package_licences
-from pipelines.review_seed import SECTIONS, ReviewSeedError, load_reviews
+from pipelines.governance.period_reviews import PeriodReviews, package_licences
+from pipelines.governance.review_seed import SECTIONS, ReviewSeedError, load_reviews
 from resources.contracts import SEEDS
 from resources.events import table_rows
 from resources.warehouse import AnalystError, create_database, empty_rows, load_macros, open_published

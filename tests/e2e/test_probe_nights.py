@@ -15,9 +15,9 @@ from killing import REPO
 from probe_house import PROMPTS, ProbeHouse
 from probe_target import KEY, Provider, provider
 
-from pipelines import probe
-from pipelines.probe_desk import PROBES
-from pipelines.probe_runs import said
+from pipelines.drift import probe
+from pipelines.drift.probe_desk import PROBES
+from pipelines.drift.probe_runs import said
 from resources.probe_seed import ProbeSeedError
 from resources.warehouse_resource import WarehouseResource
 

@@ -21,8 +21,8 @@ from postgres_house import PASSWORD, postgres, production_home
 
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
+from pipelines.governance.run_history import EMPTIED_TAG, Forgotten, forget
 from pipelines.jobs import LAND
-from pipelines.run_history import EMPTIED_TAG, Forgotten, forget
 from resources.contracts import SEEDS
 from resources.warehouse_resource import WarehouseResource
 

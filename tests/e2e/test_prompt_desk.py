@@ -17,8 +17,8 @@ from prompt_house import PromptHouse, manifest
 
 from assets.release.assets import REGISTRY_LOG, read_prompts
 from assets.release.releases import ReleaseError
-from pipelines import release
-from pipelines.prompt_desk import MANIFESTS
+from pipelines.release import release
+from pipelines.release.prompt_desk import MANIFESTS
 from resources import audit
 from resources.events import append, table_rows
 from resources.mlflow_store import MlflowStore

@@ -25,8 +25,8 @@ from assets.release.releases import (
     verdict_on,
     wanted_of,
 )
-from pipelines.eval_desk import EvalError
-from pipelines.release_gate_desk import GATES, INDEXES, MANIFESTS, Asked, ReleaseGateDesk
+from pipelines.release.eval_desk import EvalError
+from pipelines.release.release_gate_desk import GATES, INDEXES, MANIFESTS, Asked, ReleaseGateDesk
 from resources.contracts import SEEDS
 from resources.events import append, table_rows
 

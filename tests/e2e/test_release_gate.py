@@ -16,10 +16,10 @@ from probe_target import Provider, provider
 
 from assets.release.gate_report import EXIT_STATUS, junit, markdown
 from assets.release.release_gate import BLOCKED, NEEDED, NOT_ENOUGH, NOT_MEASURED, PASSED
-from pipelines import gate
-from pipelines.eval_desk import EvalError
-from pipelines.eval_given import GivenError
-from pipelines.release_gate_desk import APPROVALS, GATES, Asked, ReleaseGateDesk
+from pipelines.release import gate
+from pipelines.release.eval_desk import EvalError
+from pipelines.release.eval_given import GivenError
+from pipelines.release.release_gate_desk import APPROVALS, GATES, Asked, ReleaseGateDesk
 from resources.contracts import SEEDS
 from resources.events import append, table_rows
 

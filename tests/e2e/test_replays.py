@@ -21,9 +21,9 @@ from probe_target import KEY, Provider, provider
 
 from assets.release.replays import farthest, measures, table
 from assets.service.incidents import opening
-from pipelines import replay
-from pipelines.incident_desk import INCIDENTS
-from pipelines.replay_desk import REPLAYS, ReplayDesk, ReplayError, Wanted
+from pipelines.release import replay
+from pipelines.release.replay_desk import REPLAYS, ReplayDesk, ReplayError, Wanted
+from pipelines.service.incident_desk import INCIDENTS
 from resources.eval_answers import EvalAnswers
 from resources.events import append, table_rows
 from resources.release_seed import RELEASE_FILE

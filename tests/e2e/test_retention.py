@@ -15,9 +15,9 @@ from retention_house import RetentionHouse, said
 
 from pipelines.build import build_defs
 from pipelines.clock import WallClock
+from pipelines.governance.maintain import MAINTAIN
+from pipelines.governance.retain import refuse_while_in_flight
 from pipelines.jobs import LAND
-from pipelines.maintain import MAINTAIN
-from pipelines.retain import refuse_while_in_flight
 from resources.contracts import SEEDS
 from resources.warehouse_resource import RegistryResource, WarehouseResource
 

@@ -20,7 +20,7 @@ from knowledge_house import TinyEmbedder
 
 from assets.retrieval.assets import known_tables
 from pipelines.clock import WallClock
-from pipelines.knowledge_desk import KnowledgeDesk
+from pipelines.retrieval.knowledge_desk import KnowledgeDesk
 from resources.capture import parse
 from resources.contracts import SEEDS, contracts
 from resources.embedder import Progress, Vectors

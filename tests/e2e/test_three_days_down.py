@@ -20,8 +20,8 @@ from dagster._core.workspace.load_target import WorkspaceLoadTarget
 from dagster._scheduler.scheduler import launch_scheduled_runs
 from house import House, request
 
+from pipelines.governance.maintain import MAINTAIN
 from pipelines.jobs import LAND
-from pipelines.maintain import MAINTAIN
 from resources.calendar import calendar
 from resources.contracts import REPO
 

@@ -10,10 +10,10 @@ import pytest
 from registry_house import migrated
 from tuning_desk_house import DeskHouse
 
-from pipelines import tune
 from pipelines.nightly import NightRun
 from pipelines.settings import Settings
-from pipelines.tuning_runs import code_revision
+from pipelines.tuning import tune
+from pipelines.tuning.tuning_runs import code_revision
 from resources.contracts import REPO
 from resources.trainer import curve_key
 from resources.tuning_seed import TUNING_FILE

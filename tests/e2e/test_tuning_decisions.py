@@ -11,7 +11,7 @@ from registry_house import migrated
 from tuning_desk_house import DeskHouse
 
 from pipelines.clock import WallClock
-from pipelines.tuning_desk import TRIGGERS
+from pipelines.tuning.tuning_desk import TRIGGERS
 from resources.events import table_rows
 
 

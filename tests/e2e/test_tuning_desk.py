@@ -13,12 +13,12 @@ import pytest
 from registry_house import Killer, migrated
 from tuning_desk_house import DeskHouse, decided, train, worked
 
-from pipelines.approval_desk import ApprovalDesk
 from pipelines.clock import WallClock
-from pipelines.detector_desk import DETECTORS
-from pipelines.gate_desk import GateDesk, JudgementOverdueError, Verdict
-from pipelines.tuning_desk import TRIGGERS, Pass, TuningDeskError
-from pipelines.tuning_steps import TuningSteps
+from pipelines.governance.approval_desk import ApprovalDesk
+from pipelines.quality.detector_desk import DETECTORS
+from pipelines.tuning.gate_desk import GateDesk, JudgementOverdueError, Verdict
+from pipelines.tuning.tuning_desk import TRIGGERS, Pass, TuningDeskError
+from pipelines.tuning.tuning_steps import TuningSteps
 from resources.events import table_rows
 from resources.model_version import CHALLENGER, CHAMPION
 from resources.registry import Registry

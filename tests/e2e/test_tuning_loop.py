@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 from tuning_house import PAGES, TuningHouse, coded, plain
 
-from pipelines.dataset_desk import DATASETS
-from pipelines.gate_desk import GATES
-from pipelines.tuning_desk import TRIGGERS
-from pipelines.tuning_ledger import CANDIDATES, TuningLedger
+from pipelines.tuning.dataset_desk import DATASETS
+from pipelines.tuning.gate_desk import GATES
+from pipelines.tuning.tuning_desk import TRIGGERS
+from pipelines.tuning.tuning_ledger import CANDIDATES, TuningLedger
 from resources.base_model import base_model
 from resources.dataset_store import DatasetStore
 from resources.events import table_rows

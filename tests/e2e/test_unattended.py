@@ -30,7 +30,7 @@ from postgres_house import postgres, production_home
 from unattended import CODE, DAEMON, RUN, Killer, Site, live_through
 
 from assets.service.pipeline_alerts import NOT_FRESH, RUN_FAILED
-from pipelines.alert_desk import ALERTS, LOG
+from pipelines.service.alert_desk import ALERTS, LOG
 from resources import audit
 from resources.contracts import REPO, SEEDS
 from resources.events import table_rows

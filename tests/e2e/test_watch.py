@@ -11,10 +11,10 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 from http_target import http_target
 
 from assets.service.pipeline_alerts import NOT_FRESH, RUN_FAILED
-from pipelines import watch
-from pipelines.alert_desk import ALERTS, LOG
 from pipelines.planner import MAX_FAILED_ATTEMPTS
-from pipelines.watch import PATIENCE, failing_jobs, late_tables, tell
+from pipelines.service import watch
+from pipelines.service.alert_desk import ALERTS, LOG
+from pipelines.service.watch import PATIENCE, failing_jobs, late_tables, tell
 
 SOON, LATER = timedelta(minutes=1), PATIENCE + timedelta(minutes=1)
 

@@ -15,8 +15,8 @@ from label_house import label
 from assets.quality.weekly_review import without_words
 from assets.tables import asset_key
 from pipelines.build import build_defs
-from pipelines.case_desk import PROPOSALS
-from pipelines.review_runs import REVIEW
+from pipelines.governance.review_runs import REVIEW
+from pipelines.release.case_desk import PROPOSALS
 from pipelines.word_files import remove_words
 from resources.retention import RetentionPolicy
 from resources.warehouse_resource import WarehouseResource

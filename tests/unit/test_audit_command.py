@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.audit import CONSTRAINTS, Answer, ask_advisories, ask_pip_audit, audit, is_affected, main, pins, read_answer
+from pipelines.governance.audit import (
+    CONSTRAINTS,
+    Answer,
+    ask_advisories,
+    ask_pip_audit,
+    audit,
+    is_affected,
+    main,
+    pins,
+    read_answer,
+)
 
 REPORT = {
     "dependencies": [

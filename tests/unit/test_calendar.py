@@ -73,8 +73,8 @@ def parts(output: str) -> list[list[str]]:
 
 
 def test_a_faulty_calendar_ends_a_command_with_one_line_and_no_traceback(tmp_path: Path) -> None:
-    ended = entered(tmp_path, "nightly", "dev", "rotate_key")
-    assert parts(ended.stdout) == [["nightly", "2"], ["dev", "1"], ["rotate_key", "2"]]
+    ended = entered(tmp_path, "nightly", "dev", "governance.rotate_key")
+    assert parts(ended.stdout) == [["nightly", "2"], ["dev", "1"], ["governance.rotate_key", "2"]]
     told = [lines[1:] for lines in parts(ended.stderr)]
     assert [len(lines) for lines in told] == [1, 1, 1]
     assert all("calendar.yml: start is soon, nightly_hour_utc is 2; write two lines into" in line for (line,) in told)

@@ -13,15 +13,14 @@ import dagster as dg
 import pytest
 from house import House, request
 
-from pipelines import doctor_machine as machine
-from pipelines import doctor_packages as packages
 from pipelines.build import build_resources
-from pipelines.doctor import main
-from pipelines.doctor_finding import Finding, exit_status
-from pipelines.doctor_places import folder_findings, landing_findings, mode_findings, restore_finding
-from pipelines.doctor_seeds import seed_findings
-from pipelines.doctor_settings import names_in_seeds, settings_findings
-from pipelines.doctor_state import embedder_finding, instance_findings, keyring_finding, registry_finding
+from pipelines.doctor import machine, packages
+from pipelines.doctor.__main__ import main
+from pipelines.doctor.finding import Finding, exit_status
+from pipelines.doctor.places import folder_findings, landing_findings, mode_findings, restore_finding
+from pipelines.doctor.seeds import seed_findings
+from pipelines.doctor.settings import names_in_seeds, settings_findings
+from pipelines.doctor.state import embedder_finding, instance_findings, keyring_finding, registry_finding
 from pipelines.event_log import open_instance
 from pipelines.seed_reading import night_readers, other_readers
 from pipelines.settings import INSTANCE_YAML, REPO, Settings

@@ -8,7 +8,7 @@ import sys
 SAID = """
 import atexit, duckdb
 duckdb.connect().execute("select 1").fetchall()
-import pipelines.retain, torch
+import pipelines.governance.retain, torch
 from pipelines.ending import end
 atexit.register(print, "done at exit")
 print("the last line")

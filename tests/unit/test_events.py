@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from alert_house import AlertHouse
 
-from pipelines.alert_desk import DEPLOYMENTS
+from pipelines.service.alert_desk import DEPLOYMENTS
 from resources.days import day_commit
 from resources.events import ClosedDayError, append, table_rows
 from resources.table_store import Table

@@ -11,7 +11,7 @@ import pytest
 from formats import fixture_lines, rows_of
 from parity import CANONICAL, LOGS, Pair, calls, difference, differences, landed, pairs
 
-from pipelines.guide import DIFFERENCES, differences_page, known_differences
+from pipelines.pages.guide import DIFFERENCES, differences_page, known_differences
 from simulator.chunk import Chunk
 from simulator.fragments import ANSWERED, OUTCOME_CODES
 

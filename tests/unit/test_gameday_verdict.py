@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from pipelines.gameday_report import UNDECLARED, GameDay, lines
-from pipelines.gameday_verdict import Alarm, cause, episodes, judged
+from pipelines.gameday.report import UNDECLARED, GameDay, lines
+from pipelines.gameday.verdict import Alarm, cause, episodes, judged
 from simulator.service_incidents import DeployWindow, ErrorBurst, QueueBacklog
 
 NOON = datetime(2026, 6, 3, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from core import declare_tenants, priced
 from retention_house import RetentionHouse, said
 
-from pipelines.rotate_key import main as rotate_key_command
+from pipelines.governance.rotate_key import main as rotate_key_command
 from resources import audit
 from resources.key_record import open_keyring, rotate_key
 from resources.keyring import KEY_FILE, Keyring, KeyringError

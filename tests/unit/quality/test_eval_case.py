@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.quality.eval_case import KINDS, EvalCase, EvalCaseError, expected_of, parse, read_suite
-from pipelines.case_files import Suites
+from pipelines.release.case_files import Suites
 from resources.contracts import SEEDS
 
 CASE: dict[str, Any] = {"case_id": "returns-1", "kind": "answerable", "question": "How long?", "must": ["30 days"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assets.quality.eval_case import EvalCase
-from pipelines.eval_given import GivenError, given_in_file
+from pipelines.release.eval_given import GivenError, given_in_file
 
 SUITES = {"chat": [EvalCase("a", "answerable", "How long?", must=["30"])]}
 

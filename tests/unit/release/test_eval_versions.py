@@ -8,7 +8,7 @@ import pytest
 from prompt_house import manifest
 
 from assets.release.manifest import parse_manifest
-from pipelines.eval_versions import Version
+from pipelines.release.eval_versions import Version
 from resources.release_seed import EvalEndpoint
 
 

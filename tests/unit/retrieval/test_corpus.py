@@ -10,7 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS, VectorsMissingError, corpus_version, live_chunks, vectors_of
+from pipelines.retrieval.corpus import (
+    CHUNKS,
+    DOCUMENTS,
+    EMBEDDINGS,
+    VectorsMissingError,
+    corpus_version,
+    live_chunks,
+    vectors_of,
+)
 from resources.contracts import contracts
 from resources.events import append_table
 from resources.store import Store

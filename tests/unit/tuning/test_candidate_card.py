@@ -15,8 +15,8 @@ from gate_house import GateHouse
 
 from assets.quality.detector import HEURISTIC
 from assets.tuning.card import CardError
-from pipelines.candidate_card import card
-from pipelines.gate_desk import Contender, Verdict
+from pipelines.tuning.candidate_card import card
+from pipelines.tuning.gate_desk import Contender, Verdict
 from resources.base_model import base_model
 from resources.dataset_store import DatasetStore
 from resources.embedder import Embedder

@@ -14,9 +14,9 @@ from gate_house import GateHouse
 from assets.quality.detector import FEATURES, HEURISTIC, Detector
 from assets.quality.detector_training import auc
 from assets.tuning.gate import Finding, Rules
-from pipelines.candidate_sets import GENERAL, SAFETY, TEST, GateError
-from pipelines.detector_measures import LabelledSet, detector_findings, detector_of, labelled_folder
-from pipelines.gate_desk import Contender, Verdict
+from pipelines.tuning.candidate_sets import GENERAL, SAFETY, TEST, GateError
+from pipelines.tuning.detector_measures import LabelledSet, detector_findings, detector_of, labelled_folder
+from pipelines.tuning.gate_desk import Contender, Verdict
 from resources.dataset_store import DatasetStore
 
 NO_SETS = {GENERAL: "seeds/tuning.yml names no general_set", SAFETY: "seeds/tuning.yml names no safety_set"}

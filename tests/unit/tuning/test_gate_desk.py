@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from gate_house import BETTER, CHAMPION, DAY, FORGETFUL, GOODS, NOW, READERS, SLANG, WORSE, GateHouse, Reader
 
-from pipelines.candidate_measures import searched, timed
-from pipelines.candidate_sets import GateError, RankedSet
-from pipelines.candidate_sets import test_set as ranked_test
-from pipelines.gate_desk import APPROVALS, GATES, Contender, Verdict
+from pipelines.tuning.candidate_measures import searched, timed
+from pipelines.tuning.candidate_sets import GateError, RankedSet
+from pipelines.tuning.candidate_sets import test_set as ranked_test
+from pipelines.tuning.gate_desk import APPROVALS, GATES, Contender, Verdict
 from resources.dataset_store import Dataset
 from resources.events import append, table_rows
 from resources.golden_seed import GoldenQuery

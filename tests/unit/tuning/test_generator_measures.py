@@ -16,9 +16,9 @@ from gate_house import GateHouse
 from training_house import answers, make_generator
 
 from assets.tuning.gate import Finding, Rules
-from pipelines.candidate_sets import GENERAL, SAFETY, TEST, GateError
-from pipelines.gate_desk import Contender
-from pipelines.generator_measures import ExampleSet, Scores, examples_of, generator_findings, remembered, token_time
+from pipelines.tuning.candidate_sets import GENERAL, SAFETY, TEST, GateError
+from pipelines.tuning.gate_desk import Contender
+from pipelines.tuning.generator_measures import ExampleSet, Scores, examples_of, generator_findings, remembered, token_time
 from resources.dataset_store import DatasetStore
 from resources.generator_scores import COLUMNS
 from resources.tuning_seed import load_tuning

@@ -11,10 +11,10 @@ import pytest
 from index_house import IndexHouse
 
 from pipelines.clock import WallClock
-from pipelines.index_ledger import EVALUATIONS, RELEASES_TABLE
-from pipelines.training_sweep import sweep_trainings
-from pipelines.trigger_facts import INCIDENTS, facts_of, limits_of
-from pipelines.tuning_ledger import (
+from pipelines.retrieval.index_ledger import EVALUATIONS, RELEASES_TABLE
+from pipelines.tuning.training_sweep import sweep_trainings
+from pipelines.tuning.trigger_facts import INCIDENTS, facts_of, limits_of
+from pipelines.tuning.tuning_ledger import (
     CANCELLED,
     CANDIDATES,
     FAILED,
@@ -29,7 +29,7 @@ from pipelines.tuning_ledger import (
     TRAINING,
     TuningLedger,
 )  # fmt: skip
-from pipelines.tuning_ledger import PASSED as LET_THROUGH
+from pipelines.tuning.tuning_ledger import PASSED as LET_THROUGH
 from resources.embedder import Embedder, cache_folder
 from resources.events import append, table_rows
 from resources.model_copies import Followed, ModelCopies

@@ -1,0 +1,1 @@
+"""WHEN, for drift: golden prompts are asked."""

@@ -1,0 +1,1 @@
+"""`make gameday`: simulated weeks through the real schedules and sensors."""

@@ -1,0 +1,1 @@
+"""WHEN, for governance: approvals, backups, retention, upkeep and reviews."""

@@ -1,0 +1,1 @@
+"""WHEN, for quality: people label, a judge and a detector score."""

@@ -1,0 +1,1 @@
+"""WHEN, for release: prompts, evaluations, gates and replays, and what goes live."""

@@ -1,0 +1,1 @@
+"""WHEN, for retrieval: the knowledge base is read, and its indexes are built, measured and published."""

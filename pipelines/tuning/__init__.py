@@ -1,0 +1,1 @@
+"""WHEN, for tuning: datasets are made, candidates trained, measured, gated and registered."""
