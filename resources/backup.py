@@ -29,7 +29,7 @@ from resources.durable import sync_files, sync_path
 from resources.failpoints import failpoint
 from resources.key_record import CREATED, ROTATED
 from resources.keyring import KEY_FILE, Keyring
-from resources.publishing import DOOR, PUBLISHED, Publisher
+from resources.publishing import DOOR, PLACE, PUBLISHED, Publisher
 from resources.store import Store
 from resources.table_store import Table
 from resources.warehouse import fingerprint, scan
@@ -41,7 +41,6 @@ _NOT_STATE = (KEYS, "embeddings", "spill", ".restoring", ".restored")
 _WITH_WORDS = ("labelling", "reviews")
 _KEPT_STAGES = ("landing", "rejected")
 _VERSION_DIGITS = 20
-_SHAPE_OF_A_COPY = "to be published anew"
 
 
 class NotStill(BackupError):
@@ -97,8 +96,8 @@ def add_state(
             relative = map_files(publisher.manifest(), lambda path: _below(store, Path(path)))
             if not with_text:
                 relative["tables"] = {n: t for n, t in relative["tables"].items() if not _holds_text(store.contracts.get(n))}
-            # Readers' files name absolute paths: another shape makes the restored warehouse publish anew.
-            content = json.dumps(relative | {"shape": _SHAPE_OF_A_COPY}, sort_keys=True).encode()
+            relative.pop(PLACE, None)  # of no known place: the restored warehouse is published anew
+            content = json.dumps(relative, sort_keys=True).encode()
             writer.add_folder(f"data/{PUBLISHED}", publisher.folder)
             writer.add_bytes(f"data/{PUBLISHED}/manifest-{number}.json", content, 0o644)
             writer.manifest.published = number

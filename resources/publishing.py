@@ -32,6 +32,8 @@ from resources.store import Store
 
 PUBLISHED = "_published"
 DOOR = "warehouse.duckdb"
+PLACE = "place"
+"""Where the tables lay when a manifest was made: it and its readers' file name absolute paths."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class Publisher:
                 if day in choice.entries[name]
             },
             "shape": _shape(store.contracts),
+            PLACE: str(store.data),
             "seen": reopened.seen({*choice.behind, *choice.late, *stale, *held}),
         }
         return draft, choice
@@ -185,7 +188,12 @@ class Publisher:
             for day, entry in table["days"].items():
                 state = states.get(date.fromisoformat(day))
                 is_live = state is not None and state.content_version == entry["content_version"]
-                entry["files"] = live.get(day, []) if is_live else before[day]["files"]
+                entry["files"] = live.get(day, []) if is_live else self._where_now(before[day]["files"], current)
+
+    def _where_now(self, files: list[str], current: dict[str, Any]) -> list[str]:
+        """Files that the earlier manifest names, after a move of the whole warehouse too."""
+        earlier, now = f"{current.get(PLACE, self.store.data)}/", f"{self.store.data}/"
+        return [now + file.removeprefix(earlier) if file.startswith(earlier) else file for file in files]
 
     def _clear_leftovers(self) -> None:
         """Remove what killed publishers were writing; under the lock nobody writes."""
@@ -241,7 +249,7 @@ def _shape(contracts: Mapping[str, Contract]) -> str:
 
 
 def _substance(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What readers would notice of a manifest: not its number and time, nor the record of publishing itself."""
+    """What readers would notice of a manifest, its place included: not its number and time, nor the record of publishing itself."""
     tables = {}
     for name, table in manifest["tables"].items():
         if table["kind"] == "derived":
@@ -249,4 +257,4 @@ def _substance(manifest: dict[str, Any]) -> dict[str, Any]:
         elif name != audit.AUDIT:
             tables[name] = table["content"]
     said = {key: manifest.get(key, {}) for key in ("behind", "late", "waiting", "closed")}
-    return {"tables": tables, "shape": manifest["shape"]} | said
+    return {"tables": tables, "shape": manifest["shape"], PLACE: manifest.get(PLACE)} | said

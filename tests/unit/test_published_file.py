@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from core import core_house, priced
 from house import House, request
 
+from assets.checks import rules
+from resources.computing import compute_day
+from resources.day_inputs import DayInputs
 from resources.published_file import build, shown_columns
 from resources.warehouse import open_published
 
@@ -56,3 +60,23 @@ def test_a_later_file_of_a_process_shows_and_means_the_same_and_words_come_out_o
     shown = [column.name for column in shown_columns(core.store.contracts["logs.texts"])]
     assert "text" not in shown
     assert [name for name, *_ in core.ask("describe from logs.texts_rows()")] == shown
+
+
+def test_a_warehouse_that_was_moved_is_published_anew_with_the_days_that_it_kept(core: House, tmp_path: Path) -> None:
+    requests = "select request_id from logs.requests"
+    core.deliver("late.jsonl", [request("r2", "2026-11-08T11:00:00Z")])
+    core.land()
+    contract, (days,) = core.store.contracts["logs.requests"], core.plan().ranges
+    compute_day(core.store, contract, days.first, DayInputs(core.store, days.pins), rules(contract))
+    core.publish()
+    assert core.ask(requests) == [("r1",)], "its question is behind, so that readers keep the files of the day before"
+
+    there = tmp_path / "there"
+    for folder in ("data", "home", "landing"):
+        shutil.move(core.root / folder, there / folder)
+    moved = core_house(there)
+    assert moved.publish().is_new
+    assert moved.ask(requests) == [("r1",)]
+    assert not moved.publish().is_new
+    moved.night()
+    assert moved.ask(f"{requests} order by all") == [("r1",), ("r2",)]
