@@ -2,8 +2,8 @@
 
 Two kinds of files. State is changed in place (the home: Dagster's and MLflow's databases, indexes, stages of
 interrupted landings; the seeds): it is copied while nothing is in flight, and the caller looks again afterwards
-(pipelines/governance/backup.py). Tables are immutable: a Delta version names files that never change, and vacuum, the only one
-who deletes them, waits for the publish lock, which the caller holds. So they are copied afterwards, at the versions
+(pipelines/governance/backup.py). Tables are immutable: a Delta version names files that never change, and vacuum, the only
+one who deletes them, waits for the publish lock, which the caller holds. So they are copied afterwards, at the versions
 noted before, whatever is computed meanwhile.
 
 Never in a set: keys, which lie apart; the landing area, which is the senders'; cached vectors, spill and locks.

@@ -249,7 +249,7 @@ def _shape(contracts: Mapping[str, Contract]) -> str:
 
 
 def _substance(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What readers would notice of a manifest, its place included: not its number and time, nor the record of publishing itself."""
+    """What readers would notice of a manifest, and its place: not its number and time, nor the record of publishing."""
     tables = {}
     for name, table in manifest["tables"].items():
         if table["kind"] == "derived":

@@ -82,7 +82,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def seeds(self) -> Path:
         return Path(self.seeds_dir)
 
-    def sign(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> None:
+    def sign(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext | dg.OpExecutionContext) -> None:
         """Write into the run's tags which process works on it."""
         run, mark = context.instance.get_run_by_id(context.run.run_id), process_mark(context.run.run_id)
         if run is not None and run.tags.get(PROCESS_TAG) != mark:

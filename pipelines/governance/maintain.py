@@ -21,6 +21,7 @@ MAINTAIN = "maintain"
 )
 def fewer_files(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Raises Failure while a run of the night is in flight."""
+    warehouse.sign(context)
     refuse_while_in_flight(context)
     clear_staging(warehouse.store())
     compacted = compact_ledgers(warehouse.store())

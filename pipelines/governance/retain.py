@@ -35,6 +35,7 @@ def close_days(
     context: dg.OpExecutionContext, warehouse: WarehouseResource, clock: WallClock, registry: RegistryResource
 ) -> None:
     """Raises RetentionError for a seed that cannot be used, Failure while a run of the night is in flight."""
+    warehouse.sign(context)
     refuse_while_in_flight(context)
     done = warehouse.retention().run(clock.now(), context.log.info)
     for hold, gone in done.gone.items():

@@ -40,6 +40,7 @@ def due(warehouse: WarehouseResource) -> str | None:
 @dg.op(name="write_report", description="Write the pages for executives and people on call as one file that opens anywhere.")
 def write_report(context: dg.OpExecutionContext, warehouse: WarehouseResource) -> None:
     """Raises AnalystError where nothing is published."""
+    warehouse.sign(context)
     publisher = warehouse.publisher()
     number, path = publisher.current_number(), report_path(publisher.store.state)
     path.parent.mkdir(exist_ok=True, mode=0o700)

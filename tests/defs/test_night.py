@@ -103,11 +103,11 @@ class Orchestra:
 
 
 def first_file(*more_days: str) -> list[dict[str, Any]]:
-    days = ("11-03", "11-04", *more_days)
+    days = ("11-07", "11-08", *more_days)
     return [request(f"r{d}", f"2026-{d}T10:00:00Z", tenant="somebody") for d in days]
 
 
-NEAR = ("2026-11-02", "2026-11-09")
+NEAR = ("2026-11-06", "2026-11-09")
 """From the day before the first one, which reads it for re-deliveries, to the last due day."""
 FAR = ("2026-04-30", "2026-06-28")
 """Of a row of May: to the last budget that looks four weeks back on feedback that may have come four weeks later."""
@@ -166,22 +166,22 @@ def a_second_landing_run_changes_nothing(orchestra: Orchestra) -> None:
 
 
 def a_late_row_asks_for_its_days_and_then_for_publishing(orchestra: Orchestra) -> None:
-    orchestra.deliver("late.jsonl", [request("late", "2026-11-04T11:00:00Z")])
+    orchestra.deliver("late.jsonl", [request("late", "2026-11-08T11:00:00Z")])
     (landing,), _ = orchestra.tick("landing")
     orchestra.run(landing, LAND)
     (compute,), _ = orchestra.tick("night")
-    assert compute.tags["dagster/asset_partition_range_start"] == "2026-11-03"
+    assert compute.tags["dagster/asset_partition_range_start"] == "2026-11-07"
     assert compute.tags["dagster/asset_partition_range_end"] == "2026-11-09"
     orchestra.run(compute)
     (publish,), _ = orchestra.tick("night")
     orchestra.run(publish)
     assert orchestra.tick("night")[0] == []
-    assert orchestra.ask("select count(*) from logs.requests where day = date '2026-11-04'") == [(2,)]
-    assert orchestra.ask("select count(*) > 0 from logs.restatements where day = date '2026-11-04'") == [(True,)]
+    assert orchestra.ask("select count(*) from logs.requests where day = date '2026-11-08'") == [(2,)]
+    assert orchestra.ask("select count(*) > 0 from logs.restatements where day = date '2026-11-08'") == [(True,)]
 
 
 def a_day_in_flight_is_not_asked_for_again_and_a_landing_waits_for_the_one_before(orchestra: Orchestra) -> None:
-    orchestra.deliver("later.jsonl", [request("later", "2026-11-04T12:00:00Z")])
+    orchestra.deliver("later.jsonl", [request("later", "2026-11-08T12:00:00Z")])
     for job in (LAND, COMPUTE):
         tags = {"dagster/asset_partition_range_start": "2026-11-01", "dagster/asset_partition_range_end": "2026-11-09"}
         orchestra.instance.add_run(
@@ -237,13 +237,13 @@ def test_days_that_lie_apart_are_asked_for_apart_and_published_when_all_are_done
 def test_a_file_that_is_refused_is_not_asked_for_every_minute(tmp_path: Path) -> None:
     orchestra = Orchestra(tmp_path)
     orchestra.landing.mkdir(parents=True)
-    whole = gzip.compress(json.dumps(request("r", "2026-11-03T10:00:00Z")).encode())
+    whole = gzip.compress(json.dumps(request("r", "2026-11-07T10:00:00Z")).encode())
     (orchestra.landing / "cut.jsonl.gz").write_bytes(whole[:-10])
     assert len(orchestra.tick("landing")[0]) == 1
     orchestra.land()
     assert orchestra.tick("landing") == ([], "no new file has settled")
     # Another file is a reason to land; the refused one is looked at again with it.
-    orchestra.deliver("b.jsonl", [request("r2", "2026-11-03T11:00:00Z")])
+    orchestra.deliver("b.jsonl", [request("r2", "2026-11-07T11:00:00Z")])
     assert len(orchestra.tick("landing")[0]) == 1
     orchestra.land()
     assert orchestra.tick("landing")[0] == []
@@ -267,7 +267,7 @@ def test_a_failing_check_is_an_error_of_its_day_while_the_run_succeeds_whether_i
     selection = dg.AssetSelection.assets(*map(asset_key, names))
     job = dg.define_asset_job("two_tables", selection=selection, partitions_def=daily())
     defs = dg.Definitions(assets=tables, jobs=[job], resources=orchestra.resources, executor=dg.in_process_executor)
-    tags = {"dagster/asset_partition_range_start": "2026-11-02", "dagster/asset_partition_range_end": "2026-11-05"}
+    tags = {"dagster/asset_partition_range_start": "2026-11-06", "dagster/asset_partition_range_end": "2026-11-09"}
     result = defs.resolve_job_def("two_tables").execute_in_process(instance=orchestra.instance, tags=tags)
     assert result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
@@ -275,7 +275,7 @@ def test_a_failing_check_is_an_error_of_its_day_while_the_run_succeeds_whether_i
         (asset_key("cost.charges"), "small_answers", dg.AssetCheckSeverity.ERROR)
     ]
     assert failed[0].metadata["failing_rows"].value == 1
-    assert failed[0].metadata["where"].value == {"2026-11-03 r11-03 output": 1}
+    assert failed[0].metadata["where"].value == {"2026-11-07 r11-07 output": 1}
     if blocking:
         (rejected,) = failed[0].metadata["rejected_rows"].value  # type: ignore[misc]
         assert Path(rejected).exists()
@@ -285,4 +285,4 @@ def test_a_failing_check_is_an_error_of_its_day_while_the_run_succeeds_whether_i
     log.refresh()
     outcome = {state.day.isoformat(): (state.version is not None, state.failed) for state in log.states.values()}
     third = (False, ("small_answers",)) if blocking else (True, ())
-    assert outcome == {"2026-11-03": third, "2026-11-04": (True, ())}
+    assert outcome == {"2026-11-07": third, "2026-11-08": (True, ())}

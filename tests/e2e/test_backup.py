@@ -13,9 +13,7 @@ import shutil
 import signal
 import sqlite3
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 from house import House
+from killing import status_of
 
 from pipelines.governance import backup as backup_command
 from pipelines.governance.backup import main as backup
@@ -35,7 +34,6 @@ from pipelines.runs import Runs
 from pipelines.settings import Settings, SettingsError
 from resources import audit
 from resources.backup import sets
-from resources.contracts import REPO
 from resources.keyring import Keyring, KeyringError
 from resources.process_mark import process_mark
 from resources.warehouse import open_published
@@ -73,11 +71,6 @@ class Place:
 
     def house(self) -> House:
         return House(self.root, NOW)
-
-    def run(self, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-W", "ignore", "-m", f"pipelines.governance.{module}", *arguments]
-        env = os.environ | self.environment | environment
-        return subprocess.run(command, cwd=REPO, env=env, capture_output=True, text=True, check=False)
 
     @contextmanager
     def is_this(self, **more: str) -> Iterator[None]:
@@ -320,10 +313,10 @@ def test_a_warehouse_is_never_restored_over_another(original: Place, kept: Path,
 # kills, full disks
 
 
-def killed(place: Place, failpoint: str, module: str, *arguments: str, **environment: str) -> None:
+def killed(place: Place, failpoint: str, command: Callable[[list[str]], int], *arguments: str, **environment: str) -> None:
     """A command in a process of its own, which is killed at a failpoint."""
-    done = place.run(module, *arguments, NOCTURNE_FAILPOINT=failpoint, **environment)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+    told = place.environment | {"NOCTURNE_FAILPOINT": failpoint} | environment
+    assert status_of(command, list(arguments), **told) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
@@ -341,7 +334,7 @@ def test_a_backup_that_is_killed_again_and_again_leaves_the_earlier_sets_and_no_
 ) -> None:
     shutil.copytree(kept / "sets" / SET, tmp_path / SET, symlinks=True)
     for failpoint in failpoints:
-        killed(original, failpoint, "backup", "--to", str(tmp_path), NOCTURNE_NOW=LATER)
+        killed(original, failpoint, backup, "--to", str(tmp_path), NOCTURNE_NOW=LATER)
         assert [path.name for path in sets(tmp_path)] == [SET]
     with original.is_this(NOCTURNE_NOW=LAST):
         assert backup(["--to", str(tmp_path), "--keep", "1"]) == 0
@@ -372,7 +365,7 @@ def test_a_restore_that_is_killed_again_and_again_leaves_nothing_or_is_finished_
     (tmp_path / "landing").mkdir()
     safe = ("--keys-from", str(kept / "safe"))
     for failpoint in failpoints:
-        killed(place, failpoint, "restore", "--from", str(kept / "sets" / SET), *safe)
+        killed(place, failpoint, restore, "--from", str(kept / "sets" / SET), *safe)
         if failpoint in UNBEGUN:
             visible = [p.name for folder in (place.home, place.data) if folder.exists() for p in folder.iterdir()]
             assert set(visible) <= {".restoring"}
