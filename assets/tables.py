@@ -8,6 +8,7 @@ table of contents of its step. How a day is computed is resources/computing.py.
 import re
 from collections import Counter
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,15 +17,19 @@ from assets.checks import check_results, check_specs, rules
 from assets.partitions import daily
 from assets.pictures import pictures
 from assets.python_tables import python_table
+from assets.table_files import files_of
+from assets.totals import largest, totals
 from resources.clock import Clock
 from resources.computing import DayOutcome, compute_day
-from resources.contracts import CONTRACTS, Contract, ContractError
+from resources.contracts import CONTRACTS, REPO, Contract, ContractError
 from resources.day_inputs import DayInputs, code_digest, digest
+from resources.days import DayLog
 from resources.warehouse import strip_comments
 from resources.warehouse_resource import EmbedderResource, WarehouseResource
 
 DUE_AFTER, LATE_AFTER = timedelta(hours=26), timedelta(hours=36)
 """A nightly table is computed every 24 hours: 26 are a slow night, after 36 somebody should look."""
+CODE_REFERENCES = "dagster/code_references"
 _FROM = re.compile(r"\b(?:from|join)\s+([a-z_]+\.[a-z_0-9]+)", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 
@@ -94,10 +99,31 @@ def asset_spec(contract: Contract, contracts: dict[str, Contract]) -> dg.AssetSp
             "dagster/column_schema": column_schema(contract),
             "dagster/table_name": contract.name,
             "subject_key": contract.subject_key or "none",
+            CODE_REFERENCES: _code_references(contract),
         },
         freshness_policy=freshness_policy(contract),
         code_version=code_digest(contract) if contract.kind in ("derived", "view") else None,
     )
+
+
+def _code_references(contract: Contract) -> dg.CodeReferencesMetadataValue:
+    files = files_of(contract).items()
+    return dg.CodeReferencesMetadataValue(
+        code_references=[dg.LocalFileCodeReference(file_path=str(path), label=label) for label, path in files]
+    )
+
+
+def with_code_at(spec: dg.AssetSpec, code_url: str) -> dg.AssetSpec:
+    """A table's links to where this checkout is browsed, instead of files of this machine."""
+    local = spec.metadata.get(CODE_REFERENCES)
+    if not isinstance(local, dg.CodeReferencesMetadataValue):
+        return spec
+    at = [
+        dg.UrlCodeReference(url=f"{code_url}/{Path(link.file_path).relative_to(REPO).as_posix()}", label=link.label)
+        for link in local.code_references
+        if isinstance(link, dg.LocalFileCodeReference)
+    ]
+    return spec.merge_attributes(metadata={CODE_REFERENCES: dg.CodeReferencesMetadataValue(code_references=list(at))})
 
 
 def freshness_policy(contract: Contract) -> dg.FreshnessPolicy | None:
@@ -155,6 +181,7 @@ def table_asset(contract: Contract, contracts: dict[str, Contract]) -> dg.Assets
         yield dg.MaterializeResult(
             asset_key=asset_key(contract.name),
             metadata=_outcome_metadata(outcomes)
+            | _totals(store.day_log(contract.name), contract, outcomes)
             | {name: dg.MetadataValue.md(text) for name, text in pictures(store, contract, outcomes).items()},
             data_version=dg.DataVersion(_data_version(store.day_log(contract.name), outcomes)),
         )
@@ -168,7 +195,7 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
 
 
-def _data_version(log: Any, outcomes: list[DayOutcome]) -> str:
+def _data_version(log: DayLog, outcomes: list[DayOutcome]) -> str:
     return digest(*(f"{o.day}:{state.version if (state := log.state(o.day)) else None}" for o in outcomes))
 
 
@@ -178,11 +205,23 @@ def _outcome_metadata(outcomes: list[DayOutcome]) -> dict[str, Any]:
     shown = done[-31:]
     table = "\n".join(f"| {o.day} | {o.outcome} | {o.rows:,} |" for o in shown)
     heading = f"last {len(shown)} of {len(done)} days\n\n" if len(done) > len(shown) else ""
+    # Every day of a range bears the metadata of its run: the sum would pass for the rows of each.
+    rows = "dagster/partition_row_count" if len(outcomes) == 1 else "rows_of_the_range"
     return {
-        "dagster/partition_row_count": sum(o.rows for o in outcomes),
+        rows: sum(o.rows for o in outcomes),
         **{f"days_{name}": counts[name] for name in ("replaced", "unchanged", "fresh", "failed", "given_up")},
         "days": dg.MetadataValue.md(f"{heading}| day | outcome | rows |\n|---|---|---|\n{table}"),
     }
+
+
+def _totals(log: DayLog, contract: Contract, outcomes: list[DayOutcome]) -> dict[str, Any]:
+    """Of the newest day that got rows: its largest groups, and its totals as numbers."""
+    days = [o.day for o in outcomes if o.outcome == "replaced" and o.rows]
+    if not days or not contract.measures.columns or not contract.measures.by:
+        return {}
+    groups = log.measures(max(days))
+    shown = {name: dg.MetadataValue.float(float(total)) for name, total in totals(contract, groups).items()}
+    return {f"largest of {max(days)}": dg.MetadataValue.md(largest(contract, groups)), **shown}
 
 
 def _description(contract: Contract) -> str:

@@ -16,7 +16,7 @@ from assets.logs.assets import landing_asset, tenants_asset
 from assets.release.assets import prompts_asset, suites_asset
 from assets.retrieval.assets import known_asset
 from assets.service.assets import declared_asset
-from assets.tables import table_asset
+from assets.tables import table_asset, with_code_at
 from pipelines.clock import WallClock
 from pipelines.drift.probe_runs import probe_job, probe_schedule, probes_asset
 from pipelines.governance.maintain import maintain
@@ -87,6 +87,11 @@ def with_defaults(resources: Mapping[str, Any]) -> dict[str, Any]:
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Assets, checks, jobs, schedule and sensors. Raises ContractError where a contract and its SQL disagree."""
+    if resources is None:
+        settings = Settings.from_environment()
+        defs = build_defs(build_resources(settings))
+        code_url = settings.code_url
+        return defs.map_asset_specs(func=lambda spec: with_code_at(spec, code_url)) if code_url else defs
     promised = contracts()
     derived = [contract for contract in promised.values() if contract.kind == "derived"]
     validation = published_checks(promised)
@@ -162,7 +167,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             report_sensor(),
         ],
         loggers={"console": colored_console_logger, "progress": progress},
-        resources=with_defaults(resources or build_resources(Settings.from_environment())),
+        resources=with_defaults(resources),
         # 20 trivial steps take 4 s in one process and 49 s in spawned ones; heavy work leaves through Pipes.
         executor=dg.in_process_executor,
     )

@@ -62,6 +62,11 @@ SETTINGS = {
     "NOCTURNE_RUN_HISTORY_DAYS": Setting(
         "`30`", "for how many days Dagster's record of ended runs is kept (retention.md)"
     ),
+    "NOCTURNE_CODE_URL": Setting(
+        "files of this machine",
+        "where this checkout is browsed, such as `https://git.example.com/data/nocturne/blob/main`: the Dagster UI links "
+        "each table's contract, SQL and pages there",
+    ),
     "NOCTURNE_COMPUTE_LOGS": Setting(
         "not set", "the folder of compute logs that all processes of a deployment mount; only `deploy/` reads it"
     ),
@@ -101,6 +106,7 @@ class Settings:
     embedder_dtype: Dtype = "float32"
     embedder_device: str = "cpu"
     mlflow_uri: str = ""
+    code_url: str = ""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -121,6 +127,7 @@ class Settings:
             embedder_dtype=_dtype(os.environ.get("NOCTURNE_EMBEDDER_DTYPE") or "float32"),
             embedder_device=_checked("NOCTURNE_EMBEDDER_DEVICE", _device, "cpu, or cuda, or cuda:1 and so on") or "cpu",
             mlflow_uri=_mlflow_uri(os.environ.get("NOCTURNE_MLFLOW_URI", "")),
+            code_url=(_checked("NOCTURNE_CODE_URL", _page, "an address such as https://host/team/code") or "").rstrip("/"),
         )
 
     @property
@@ -227,6 +234,11 @@ def _mlflow_uri(text: str) -> str:
             "MLFLOW_TRACKING_PASSWORD, and the address alone into NOCTURNE_MLFLOW_URI"
         )
     return text.rstrip("/")
+
+
+def _page(text: str) -> None:
+    if not re.fullmatch(r"https?://[^\s@?#]+", text):
+        raise ValueError(text)
 
 
 def _device(text: str) -> None:

@@ -207,6 +207,10 @@ class DayLog:
     def state(self, day: date) -> DayState | None:
         return self.states.get(day)
 
+    def measures(self, day: date) -> Mapping[str, Any]:
+        """What the contract's measures came to when the day's rows were last replaced (resources/warehouse.py: measure)."""
+        return self._measures.get(day, {})
+
     def paths(self, day: date) -> list[str]:
         """The stored files of a day at this log's version."""
         return self.table.paths_by_day().get(day, [])

@@ -1,7 +1,7 @@
 """Whether a kind of model is trained anew tonight: what speaks for it, and what speaks against it.
 
-Here belongs the decision on what was measured. Where the measures come from is pipelines/tuning/trigger_facts.py; what a reason
-and an obstacle are called is in the contract of tuning.triggers.
+Here belongs the decision on what was measured. Where the measures come from is pipelines/tuning/trigger_facts.py; what a
+reason and an obstacle are called is in the contract of tuning.triggers.
 """
 
 from __future__ import annotations
