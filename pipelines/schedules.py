@@ -8,7 +8,7 @@ import dagster as dg
 
 from pipelines.governance.maintain import MAINTAIN
 from pipelines.jobs import LAND
-from resources.calendar import calendar
+from pipelines.night_hours import after_the_night
 
 HOURS_AFTER_THE_NIGHT = 3
 
@@ -18,9 +18,7 @@ def nightly_schedule() -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name="nightly",
         job_name=LAND,
-        cron_schedule=f"0 {calendar().nightly_hour_utc} * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(),
         description="Lands the night's files. The `night` sensor then computes the days that became stale, and publishes.",
     )
 
@@ -30,8 +28,6 @@ def maintenance_schedule() -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name="maintenance",
         job_name=MAINTAIN,
-        cron_schedule=f"30 {(calendar().nightly_hour_utc + HOURS_AFTER_THE_NIGHT) % 24} * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(HOURS_AFTER_THE_NIGHT, minute=30),
         description="Compacts, closes days by retention, and removes files that no snapshot needs.",
     )

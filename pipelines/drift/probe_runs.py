@@ -12,8 +12,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
 from pipelines.drift.probe_desk import PROBES, Asked, ProbeDesk
+from pipelines.night_hours import after_the_night
 from resources import terminal
-from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
 
@@ -52,9 +52,7 @@ def probe_schedule() -> dg.ScheduleDefinition:
     @dg.schedule(
         name="probe",
         job_name=PROBE,
-        cron_schedule=f"0 {calendar().nightly_hour_utc} * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(),
         description="Asks the golden prompts, where seeds/probes.yml names an endpoint.",
     )
     def probe(

@@ -11,15 +11,15 @@ from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
 from pipelines.governance.period_reviews import REVIEWS, PeriodReviews
 from pipelines.governance.review_seed import ReviewSeedError
+from pipelines.night_hours import after_the_night
 from pipelines.tuning.tuning_desk import TuningDesk
-from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.warehouse import AnalystError
 from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
 
 _DEPS = ("quality.case_log", "service.alerts")
 """Not what is published, though it is read: publishing shows reviews in turn, and Dagster loads no circle."""
-_CRON = {MONTHLY: "1 * *", QUARTERLY: "1 1,4,7,10 *"}
+_DAYS = {MONTHLY: "1 * *", QUARTERLY: "1 1,4,7,10 *"}
 
 
 class ReviewConfig(dg.Config):
@@ -76,21 +76,18 @@ def review_jobs() -> list[UnresolvedAssetJobDefinition]:
             config=dg.RunConfig(ops={"write_review": ReviewConfig(kind=kind)}),
             description=f"Write the {kind} review of the last whole period, and its tasks. Twice is once.",
         )
-        for kind in _CRON
+        for kind in _DAYS
     ]
 
 
 def review_schedules() -> list[dg.ScheduleDefinition]:
     """On the first of the month, or of the quarter, three hours after the night."""
-    hour = (calendar().nightly_hour_utc + 3) % 24
     return [
         dg.ScheduleDefinition(
             name=f"{kind}_review",
             job_name=f"{kind}_review",
-            cron_schedule=f"0 {hour} {days}" + " *" * (5 - 2 - len(days.split())),
-            execution_timezone="UTC",
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            **after_the_night(hours=3, days=days),
             description=f"Writes the {kind} review of the period that is over.",
         )
-        for kind, days in _CRON.items()
+        for kind, days in _DAYS.items()
     ]

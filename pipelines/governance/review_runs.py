@@ -13,8 +13,8 @@ from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
 from pipelines.governance.period_reviews import REVIEWS
 from pipelines.governance.review_desk import ReviewDesk, Reviewed
+from pipelines.night_hours import after_the_night
 from pipelines.release.case_desk import LOG, PROPOSALS, CaseDesk, Proposed
-from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.warehouse_resource import WarehouseResource
 
@@ -60,9 +60,7 @@ def review_schedule() -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name=REVIEW,
         job_name=REVIEW,
-        cron_schedule=f"0 {(calendar().nightly_hour_utc + 2) % 24} * * 1",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(hours=2, days="* * 1"),
         description="Proposes failures as evaluation cases, and reviews the week that is over.",
     )
 

@@ -10,8 +10,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
+from pipelines.night_hours import after_the_night
 from pipelines.quality.detector_desk import DETECTORS, DetectorDesk, Pass
-from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.warehouse_resource import RegistryResource, WarehouseResource
 
@@ -48,9 +48,7 @@ def detector_schedule() -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name=TRAIN,
         job_name=TRAIN,
-        cron_schedule=f"0 {(calendar().nightly_hour_utc + 1) % 24} * * 1",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(hours=1, days="* * 1"),
         description="Trains the detector on the labels so far.",
     )
 

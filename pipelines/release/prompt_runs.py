@@ -13,10 +13,10 @@ from assets.release.assets import PROMPTS, REGISTRY_LOG
 from assets.release.releases import live_releases
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
+from pipelines.night_hours import after_the_night
 from pipelines.release.prompt_desk import MANIFESTS, PromptDesk
 from pipelines.release.release_desk import ReleaseDesk
 from resources import terminal
-from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.events import table_rows
 from resources.warehouse_resource import RegistryResource, WarehouseResource
@@ -75,9 +75,7 @@ def prompts_schedule() -> dg.ScheduleDefinition:
     @dg.schedule(
         name=SYNC,
         job_name=SYNC,
-        cron_schedule=f"10 {(calendar().nightly_hour_utc + 1) % 24} * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(hours=1, minute=10),
         description="Brings the prompt registry up to date, once a prompt was registered or released.",
     )
     def sync_prompts(

@@ -13,6 +13,7 @@ from assets.checks import verdict_of
 from assets.retrieval.assets import KNOWN
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
+from pipelines.night_hours import after_the_night
 from pipelines.retrieval.corpus import CHUNKS, DOCUMENTS, EMBEDDINGS
 from pipelines.retrieval.index_desk import IndexDesk
 from pipelines.retrieval.index_night import Done
@@ -20,7 +21,6 @@ from pipelines.retrieval.knowledge_desk import KnowledgeDesk
 from pipelines.retrieval.knowledge_sweep import sweep
 from pipelines.tuning.champion import retrieval_embedder
 from resources import terminal
-from resources.calendar import calendar
 from resources.contracts import Contract
 from resources.store import Store
 from resources.warehouse_resource import EmbedderResource, RegistryResource, WarehouseResource
@@ -106,9 +106,7 @@ def index_schedule() -> dg.ScheduleDefinition:
     @dg.schedule(
         name=INDEX,
         job_name=INDEX,
-        cron_schedule=f"0 {(calendar().nightly_hour_utc + 1) % 24} * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(hours=1),
         description="Brings the knowledge base and its indexes up to date, where seeds/knowledge.yml declares a corpus.",
     )
     def index(

@@ -12,9 +12,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
-from pipelines.planner import MAX_FAILED_ATTEMPTS
-from pipelines.runs import DIGEST_TAG
-from pipelines.sensor_opening import Opening
+from pipelines.sensor_opening import Opening, request_of
 from pipelines.service.alert_desk import ALERTS, DEPLOYMENTS, FINDINGS, LOG, AlertDesk, Row, Worked
 from pipelines.service.incident_desk import INCIDENTS
 from pipelines.settings import sensor_seconds
@@ -90,20 +88,9 @@ def alert_sensor() -> dg.SensorDefinition:
     def alerts(
         context: dg.SensorEvaluationContext, warehouse: WarehouseResource, clock: WallClock
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        runs = opening(context)
-        if isinstance(runs, dg.SkipReason):
-            yield runs
-            return
         desk = AlertDesk.of(warehouse, clock)
-        inputs = desk.pending()
-        if inputs is None:
-            yield dg.SkipReason(f"nothing to raise, nothing to send{_waiting(desk.waiting_channels())}")
-            return
-        ended, failed = runs.ended(inputs)
-        if failed >= MAX_FAILED_ATTEMPTS:
-            yield dg.SkipReason(f"raising these alerts failed {failed} times; see the last `{ALERT}` run")
-            return
-        yield dg.RunRequest(run_key=f"alerts:{inputs}:{ended}", tags={DIGEST_TAG: inputs})
+        idle = f"nothing to raise, nothing to send{_waiting(desk.waiting_channels())}"
+        yield request_of(opening, context, "alerts", desk.pending(), idle)
 
     return alerts
 

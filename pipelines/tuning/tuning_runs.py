@@ -14,13 +14,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from assets.checks import verdict_of
 from assets.tables import asset_key, asset_spec
 from pipelines.clock import WallClock
+from pipelines.night_hours import after_the_night
 from pipelines.retrieval.index_ledger import EVALUATIONS
 from pipelines.tuning.dataset_desk import DATASETS
 from pipelines.tuning.gate_desk import GATES
 from pipelines.tuning.tuning_desk import TRIGGERS, Pass, TuningDesk
 from pipelines.tuning.tuning_ledger import CANDIDATES
 from resources import terminal
-from resources.calendar import calendar
 from resources.contracts import REPO, Contract
 from resources.store import Store
 from resources.trainer import SubprocessLauncher, Trainer, passed_on
@@ -113,9 +113,7 @@ def tuning_schedule() -> dg.ScheduleDefinition:
     @dg.schedule(
         name=TUNING,
         job_name=TUNING,
-        cron_schedule=f"0 {(calendar().nightly_hour_utc + 2) % 24} * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+        **after_the_night(hours=2),
         description="Decides what is trained, where seeds/tuning.yml enables anything, and takes candidates further.",
     )
     def tuning(
