@@ -113,6 +113,8 @@ def report(stage: StagedFile, source: Source) -> list[str]:
             said += [f"  record {row['record_number']}", *_row(row)]
     if kinds["request"]:
         said += _fill([row for row in landed if row["record_kind"] == "request"])
+    elif not stage.records and not stage.lines_refused:
+        said += ["", "The file holds no record."]
     elif not landed:
         said += ["", f"No record fits format {source.format}: see the reasons above, and docs/formats/."]
     return said
@@ -181,7 +183,10 @@ def _guessed(path: Path, folder: Path, now: datetime) -> Source | None:
     """The source of the format that reads most of a file; says which do. None: none does."""
     found = fitting(path, folder, now)
     if not found:
-        print(f"no format reads {terminal.one_line(path.name)}; map its columns (docs/formats/mapped.md), or write a SELECT")
+        print(
+            f"no format reads {terminal.one_line(path.name)}; map its columns (docs/formats/mapped.md), or "
+            "write a SELECT (docs/formats/README.md)"
+        )
         return None
     print(f"no FORMAT was given; these read it: {', '.join(f'{name} ({landed:,} records)' for name, landed in found)}\n")
     return Source("check", found[0][0])

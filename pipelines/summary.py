@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from rich.table import Table
 
 from pipelines.service.alert_board import in_short
 from resources import terminal
+from resources.near_names import nearest_name
+from resources.sources import load
 from resources.warehouse import open_published
 from resources.warehouse_resource import WarehouseResource
 
@@ -37,17 +40,19 @@ order by d.day desc limit 7
 """
 _EARLIER = "select count(*), min(day) from governance.accounting where requests > 0 and day < $since"
 _UNPRICED = """
-select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, count(distinct request_id) as requests
+select coalesce(provider, 'no provider'), coalesce(model, 'no model'), reason, count(distinct request_id) as requests,
+    count(*) over () as models
 from cost.charges
 where state = 'unpriced' and day between $since and $last
 group by provider, model, reason
 order by requests desc, provider, model limit 5
 """
 _REFUSED = """
-select path, reason from logs.files where state = 'refused' and day >= $since order by arrived_at desc, path limit 5
+select path, reason, count(*) over () as files from logs.files where state = 'refused' and day >= $since
+order by arrived_at desc, path limit 5
 """
 _NOTHING_LANDED = """
-select path, lines from logs.files
+select path, lines, count(*) over () as files from logs.files
 where day >= $since and state = 'landed' and records_landed = 0 and records_quarantined + lines_refused > 0
 order by arrived_at desc, path limit 5
 """
@@ -76,9 +81,7 @@ def print_night(night: Night, warehouse: WarehouseResource, last_due_day: date) 
         last = con.execute(_LAST_DAY, {"last_due_day": last_due_day}).fetchall()[0][0] or last_due_day
         recent = {"since": last - timedelta(days=RECENT_DAYS - 1), "last": last}
         for day, requests, duplicates, cost, unpriced in con.execute(_DAYS, recent).fetchall():
-            table.add_row(
-                str(day), f"{requests:,}", f"{duplicates:,}", "-" if cost is None else f"{cost:,.2f}", f"{unpriced or 0:,}"
-            )
+            table.add_row(str(day), f"{requests:,}", f"{duplicates:,}", _usd(cost), f"{unpriced or 0:,}")
         console.print()
         console.print(table)
         for line in [*_notes(con, night, recent), *source_findings(con, last_due_day)]:
@@ -123,13 +126,22 @@ def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
             f"{landed['files_landed']} files landed, {landed['files_copy']} copies, {landed['files_refused']} refused, "
             f"{landed['files_unchanged']} as before"
         )
-        notes += [f"refused: {path} ({reason})" for path, reason in con.execute(_REFUSED, arrived).fetchall()]
-        for path, lines in con.execute(_NOTHING_LANDED, arrived).fetchall():
+        refused = con.execute(_REFUSED, arrived).fetchall()
+        notes += [f"refused: {path} ({reason})" for path, reason, _ in refused]
+        notes += _more("refused", refused, "select path, reason from logs.files where state = 'refused'")
+        idle = con.execute(_NOTHING_LANDED, arrived).fetchall()
+        for path, lines, _ in idle:
             notes.append(f"nothing landed of {path}: none of its {lines:,} lines could be read; see logs.quarantine")
+        notes += _more("nothing landed of", idle, "select path, lines from logs.files where records_landed = 0")
         for source, keys in landed["unread_keys"].items():
             notes.append(f"no column takes these keys of {source}: {', '.join(keys)}; see contracts/logs/landed.yml")
         for name in landed["undeclared"]:
-            notes.append(f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml")
+            if "." in name:  # which the name of a source cannot have
+                notes.append(f"{name} in the landing folder belongs to no source; move it into the sub-folder of one")
+                continue
+            note = f"{name} in the landing folder belongs to no source; declare it in warehouse/seeds/sources.yml"
+            meant = nearest_name(name, load())
+            notes.append(f"{note}, or rename it to {meant}" if meant else note)
         if landed["passed_over"]:
             notes.append(
                 f"passed over in the landing folder, as no files (links, pipes …): {len(landed['passed_over'])}, "
@@ -146,7 +158,8 @@ def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
     earlier, first = con.execute(_EARLIER, arrived).fetchall()[0]
     if earlier:
         notes.append(f"{earlier:,} earlier days have requests, from {first} on: select * from governance.accounting")
-    for provider, model, reason, requests in con.execute(_UNPRICED, recent).fetchall():
+    unpriced = con.execute(_UNPRICED, recent).fetchall()
+    for provider, model, reason, requests, _ in unpriced:
         unmeasured = reason == "tokens_unmeasured"
         remedy = "add it to warehouse/seeds/prices.yml"
         if unmeasured:
@@ -154,10 +167,24 @@ def _notes(con: Any, night: Night, recent: Mapping[str, date]) -> list[str]:
         elif reason == "no_model":
             remedy = "name the model in the log, or under `defaults` of its source in warehouse/seeds/sources.yml"
         notes.append(f"unpriced: {provider} / {model} ({reason}, {requests:,} requests); {remedy}")
+    notes += _more("unpriced", unpriced, "select * from cost.unpriced_models")
     undeclared = con.execute(_TENANTS, recent).fetchall()[0][0]
     if undeclared:
         notes.append(f"{undeclared} tenants appear as pseudonyms; name them in warehouse/seeds/tenants.yml")
     return notes
+
+
+def _more(what: str, shown: Sequence[tuple[Any, ...]], query: str) -> list[str]:
+    """What is said where not all rows are shown; the last column of each row is how many there are."""
+    others = shown[0][-1] - len(shown) if shown else 0
+    return [f"{what} {others:,} more: {query}"] if others else []
+
+
+def _usd(cost: Decimal | None) -> str:
+    """To the cent; what is less than one is not 0."""
+    if cost is None:
+        return "-"
+    return "< 0.01" if 0 < cost < Decimal("0.01") else f"{cost:,.2f}"
 
 
 def source_findings(con: Any, day: date) -> list[str]:

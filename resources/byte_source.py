@@ -34,6 +34,7 @@ _CONTENTS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "cs
 _ROTATED = re.compile(r"^\.[0-9][0-9_-]{0,18}$|-[0-9]{8,10}$")
 _EXTENSION = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_ARCHIVES = frozenset({".7z", ".br", ".bz2", ".lz4", ".rar", ".tar", ".tgz", ".xz", ".zip"})
 EXTENSIONS = "{}, each plain, .gz or .zst, and .parquet".format(", ".join(c for c in _CONTENTS if c != ".parquet"))
 
 
@@ -93,7 +94,8 @@ def packing_of(path: Path) -> Packing:
     if content is None or (content == "parquet" and compression):
         found = "".join(path.suffixes[-2:]) or "none"
         found = found if _EXTENSION.fullmatch(found) else "not one that can be shown"
-        raise UnreadableFile(f"unknown_extension: {found}; rename the file to one of {EXTENSIONS}")
+        remedy = "unpack it, and name the file" if _ARCHIVES.intersection(suffixes) else "rename the file to"
+        raise UnreadableFile(f"unknown_extension: {found}; {remedy} one of {EXTENSIONS}")
     return Packing(content, compression)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from resources.near_names import allowed_names
+
 NAME = "mapped"
 _EXAMPLE = "columns: {ts: TIMESTAMP, uncached_input_tokens: /usage/prompt_tokens}"
 
@@ -39,7 +41,8 @@ def select_of(columns: object, allowed: Collection[str]) -> MappedSelect:
         raise ColumnMapError(f"columns is a mapping of our column to the file's, such as {_EXAMPLE}")
     unknown = sorted(str(name) for name in columns if name not in allowed)
     if unknown:
-        raise ColumnMapError(f"columns names {', '.join(unknown)}; allowed: {', '.join(sorted(allowed))}")
+        names = allowed_names(unknown, sorted(allowed), "docs/formats/mapped.md")
+        raise ColumnMapError(f"columns names {', '.join(unknown)}; allowed: {names}")
     for name, key in columns.items():
         if not isinstance(key, str) or not key.strip():
             raise ColumnMapError(f"columns: {name} is the name of a column or a pointer such as /usage/total, not {key!r}")

@@ -28,6 +28,7 @@ from resources.splitter import (
 )
 
 _WHITE = b" \t\r\n"
+_OTHER_SEPARATORS = {";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 
 class _BrokenRecord(Exception):
@@ -157,5 +158,17 @@ def _usable_header(fields: list[str], expects: tuple[str, ...]) -> list[str]:
     for name in expects:
         if name not in header:
             wanted = ", ".join(expects)
-            raise UnreadableFile(f"missing_column: the header lacks {name}; deliver the file with columns {wanted}")
+            if len(header) == 1 < len(expects) and (separator := _other_separator(header[0])):
+                raise UnreadableFile(
+                    f"missing_column: the header lacks {name}, and is one field that holds a {separator}; "
+                    f"deliver the file with columns {wanted}, separated by commas"
+                )
+            raise UnreadableFile(
+                f"missing_column: the header lacks {name}; deliver the file with columns {wanted}, "
+                "or correct its source in sources.yml"
+            )
     return header
+
+
+def _other_separator(field: str) -> str | None:
+    return next((name for sign, name in _OTHER_SEPARATORS.items() if sign in field), None)

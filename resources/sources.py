@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from resources import column_map
 from resources.contracts import SEEDS, SQL, Column, Contract, contracts
+from resources.near_names import allowed_names
 from resources.seed_yaml import SeedYamlError, read_seed
 
 SOURCES_FILE = SEEDS / "sources.yml"
@@ -185,7 +186,8 @@ def _default(where: str, name: str, value: Any) -> str:
     columns = source_columns(contracts()["logs.landed"])
     allowed = {n: c for n, c in columns.items() if not c.fingerprint_of and n not in ("ts", "request_id", "attributes")}
     if name not in allowed:
-        raise SourceError(f"{where}: no default can be given for {name!r}; allowed: {', '.join(allowed)}")
+        names = allowed_names([name], allowed, "docs/formats/README.md")
+        raise SourceError(f"{where}: no default can be given for {name!r}; allowed: {names}")
     if isinstance(value, bool):
         value = str(value).lower()
     if not isinstance(value, str | int | float) or value == "":

@@ -14,6 +14,7 @@ from pipelines.doctor.machine import file_clock_finding
 from pipelines.settings import Settings, SettingsError
 from resources.durable import write_atomically
 from resources.landing_area import LandingError, landing_area
+from resources.near_names import nearest_name
 from resources.sources import SourceError, load
 
 _MOST_NAMES = 5
@@ -105,11 +106,17 @@ def landing_findings(settings: Settings, sources_file: Path) -> list[Finding]:
     if undeclared:
         named = ", ".join(undeclared[:_MOST_NAMES])
         told = f"{len(undeclared)} names in {place} belong to no source: {named}"
-        found.append(warn("landing", told, "declare a source of that name in warehouse/seeds/sources.yml, or move it away"))
+        remedy = "declare a source of that name in warehouse/seeds/sources.yml, or move it away"
+        meant = {name: nearest_name(name, sources) for name in undeclared[:_MOST_NAMES]}
+        remedy += "".join(f"; {name} may be meant for {near}" for name, near in meant.items() if near)
+        found.append(warn("landing", told, remedy))
     unread = [] if settings.landing_url else [f.path for f in files if not os.access(settings.landing / f.path, os.R_OK)]
     if unread:
         told = f"{len(unread)} files may not be read by this user, such as {unread[0]}"
         found.append(fail("landing", told, "let this user read them"))
     if not files:
-        found.append(warn("landing", f"no file lies in {place}", "put log files into a sub-folder that sources.yml names"))
+        remedy = "put log files into a sub-folder that sources.yml names"
+        if settings.is_own_landing:
+            remedy += "; or leave it empty, and the first night fills it with sample traffic"
+        found.append(warn("landing", f"no file lies in {place}", remedy))
     return found or [ok("landing", f"{len(files):,} files of {len({f.source for f in files})} sources in {place}")]

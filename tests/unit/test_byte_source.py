@@ -45,6 +45,12 @@ def test_an_unknown_extension_is_refused_with_the_known_ones(name: str) -> None:
         packing_of(Path(name))
 
 
+@pytest.mark.parametrize("name", ["x.csv.zip", "x.jsonl.bz2", "x.tar.gz", "x.TGZ"])
+def test_an_archive_is_to_be_unpacked_not_renamed(name: str) -> None:
+    with pytest.raises(UnreadableFile, match=r"^unknown_extension: .*; unpack it, and name the file one of \.jsonl"):
+        packing_of(Path(name))
+
+
 def test_identity_is_that_of_the_decompressed_bytes_whatever_the_frames(tmp_path: Path) -> None:
     contents = {
         "x.jsonl": LINES,

@@ -115,6 +115,12 @@ def test_a_header_that_cannot_be_used_refuses_the_file(content: bytes, reason: s
         rows_of_csv(content, "a", "b")
 
 
+@pytest.mark.parametrize(("separator", "word"), [(b";", "semicolon"), (b"\t", "tab")])
+def test_a_header_with_another_separator_says_so(separator: bytes, word: str) -> None:
+    with pytest.raises(UnreadableFile, match=rf"missing_column: the header lacks a, .* a {word}; .* separated by commas"):
+        rows_of_csv(separator.join([b"a", b"b"]) + b"\n", "a", "b")
+
+
 def test_identity_is_that_of_the_decompressed_bytes(tmp_path: Path) -> None:
     content = b'{"a":1}\n{"b":2}'
     (tmp_path / "x.jsonl").write_bytes(content)

@@ -2,7 +2,7 @@
 -- show: tile
 -- unit: count
 -- section: In short
--- meaning: LLM requests of all tenants and features, re-deliveries counted once.
+-- meaning: LLM requests of all tenants and features, re-deliveries counted once and shadow requests left out.
 select
     day,
     sum(requests) as value,
