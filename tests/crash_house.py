@@ -96,7 +96,13 @@ def leftovers(house: House) -> list[str]:
 
 def _rows(con: Any, name: str) -> list[str]:
     shown = [row[0] for row in con.execute(f"describe {name}").fetchall() if row[0] not in VOLATILE.get(name, ())]
-    return sorted(map(str, con.execute(f"select {', '.join(shown)} from {name}").fetchall()))
+    rows = con.execute(f"select {', '.join(shown)} from {name}").fetchall()
+    return sorted(str(tuple(map(_to_ten_digits, row))) for row in rows)
+
+
+def _to_ten_digits(value: Any) -> Any:
+    """As fingerprints have it: sums of doubles differ in their last digits from run to run."""
+    return float(f"{value:.10g}") if isinstance(value, float) else value
 
 
 def _request(request_id: str, day: str, hour: int) -> dict[str, Any]:
