@@ -43,6 +43,11 @@ class MlflowStore:
         return address._replace(netloc=host, query="").geturl() if self.uri else str(self.folder)
 
     @property
+    def show_command(self) -> str:
+        """What shows a store of this machine in a browser."""
+        return f"mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///{self._database.absolute()}"
+
+    @property
     def is_new(self) -> bool:
         """Nothing was ever kept here: there is no need to ask."""
         return not self.uri and not self._database.exists()

@@ -19,6 +19,7 @@ from resources.days import Pins
 from resources.embedder import Embedder, cache_folder
 from resources.incident_holds import incident_holds
 from resources.landing import Landing
+from resources.mlflow_store import MlflowStore
 from resources.process_mark import process_mark
 from resources.publishing import Publisher
 from resources.registry import Registry
@@ -123,3 +124,10 @@ class RegistryResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self, store: Store) -> Registry:
         """The registry of a warehouse. Nothing is asked yet."""
         return Registry.of(store.state, self.uri)
+
+    def page(self, store: Store) -> dg.MetadataValue[str]:
+        """Where a person looks at the models: the server's page, or the command that shows the store of this machine."""
+        models = MlflowStore(self.open(store).folder, self.uri)
+        if models.uri:
+            return dg.MetadataValue.url(f"{models.place}/#/models")
+        return dg.MetadataValue.md(f"`{models.show_command}`")

@@ -29,7 +29,8 @@ def detectors_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         done = DetectorDesk.of(warehouse, registry, clock).work()
         context.log.info(str(done))
         rows = sum(file.rows for file in warehouse.store().open(DETECTORS).files())
-        yield dg.MaterializeResult(asset_key=asset_key(DETECTORS), metadata={"dagster/row_count": rows, **_told(done)})
+        shown = {"dagster/row_count": rows, "models": registry.page(warehouse.store()), **_told(done)}
+        yield dg.MaterializeResult(asset_key=asset_key(DETECTORS), metadata=shown)
 
     return detectors
 

@@ -55,7 +55,8 @@ def registry_asset(contracts: dict[str, Contract]) -> dg.AssetsDefinition:
         for name in EVENTS:
             rows = sum(file.rows for file in store.open(name).files())
             said, value = told[name]
-            yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/row_count": rows, said: value})
+            links = {"registry": registry.page(store)} if name == REGISTRY_LOG else {}
+            yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/row_count": rows, said: value, **links})
 
     return sync
 

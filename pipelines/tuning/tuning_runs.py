@@ -55,7 +55,7 @@ def decision_asset(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
         store, desk = warehouse.store(), TuningDesk.of(warehouse, embedder, registry, clock)
         kinds = [kind for kind in context.run.tags.get(KINDS_TAG, "").split(",") if kind]
         done = desk.decide(context.log.info, kinds)
-        yield from _results(store, tables, done)
+        yield from _results(store, tables, done, {})
         yield verdict_of(DECIDED, asset_key(TRIGGERS), done.troubles)
 
     return decisions
@@ -85,7 +85,7 @@ def candidates_asset(contracts: Mapping[str, Contract]) -> dg.AssetsDefinition:
             return trainer(store.state, seed, desk.read_seed()).train(context, spec)
 
         done = desk.work(train, context.log.info, lineage)
-        yield from _results(store, tables, done)
+        yield from _results(store, tables, done, {"models": registry.page(store)})
         yield verdict_of(WORKED, asset_key(CANDIDATES), done.troubles)
 
     return candidates
@@ -146,8 +146,10 @@ def code_revision(checkout: Path) -> str:
     return next((line.split()[0] for line in packed if line.endswith(f" {ref}")), "")
 
 
-def _results(store: Store, tables: tuple[str, ...], done: Pass) -> Results:
+def _results(
+    store: Store, tables: tuple[str, ...], done: Pass, links: Mapping[str, dg.MetadataValue[str]]
+) -> Results:
     for name in tables:
         rows = sum(file.rows for file in store.open(name).files())
         steps = dg.MetadataValue.md("\n".join(f"- {terminal.one_line(step)}" for step in done.steps) or str(done))
-        yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/row_count": rows, "steps": steps})
+        yield dg.MaterializeResult(asset_key=asset_key(name), metadata={"dagster/row_count": rows, "steps": steps, **links})

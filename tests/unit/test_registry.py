@@ -17,6 +17,8 @@ from resources.model_copies import Followed, ModelCopies
 from resources.model_version import CHALLENGER, CHAMPION, PASSED, REJECTED, WAITING, RegistryError
 from resources.registry import Registry
 from resources.signing_key import KEY_FILE, SigningKey
+from resources.store import Store
+from resources.warehouse_resource import RegistryResource
 
 MODEL = "hallucination_detector"
 PARAMETERS = json.dumps({"coefficients": [0.5, -1.25], "features": ["a", "b"], "name": "Ärger"}, ensure_ascii=False)
@@ -258,3 +260,11 @@ def test_copies_stay_of_the_champion_that_is_followed_and_of_the_one_before(tmp_
         (copies.root / "embedder" / version).mkdir()
     copies.keep_followed("embedder")
     assert sorted(path.name for path in (copies.root / "embedder").iterdir() if path.is_dir()) == ["2", "3"]
+
+
+def test_the_page_of_the_models_is_the_server_s_and_else_a_command_and_shows_no_password(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data", tmp_path / "home")
+    server = RegistryResource(uri="https://someone:secret@mlflow.example:5000/team").page(store)
+    assert server.value == "https://mlflow.example:5000/team/#/models"
+    local = RegistryResource().page(store).value
+    assert local is not None and f"sqlite:///{store.state / 'mlflow' / 'mlflow.db'}" in local and "--host 127.0.0.1" in local
