@@ -53,7 +53,8 @@ LAST = ("validation", "report")
 
 @dataclass(frozen=True)
 class World:
-    """What is played: `incidents` between `first_day` and `days` later; the folder is its own."""
+    """What is played: `incidents` between `first_day` and `days` later, after `history_days` that are quiet and there at
+    once, as when a team begins with the logs that it has; the folder is its own."""
 
     folder: Path
     first_day: date
@@ -62,6 +63,7 @@ class World:
     seed: int
     incidents: tuple[Incident, ...]
     texts: bool = False
+    history_days: int = 0
 
     def night(self, number: int) -> datetime:
         """When the day of this number (from 0) is due."""
@@ -72,14 +74,18 @@ class World:
         """Simulate all days; nothing of them has landed yet. Without dirt: a late row has days computed anew, and finds
         nothing."""
         for _ in simulate(
-            self.folder / "made", self.folder / "truth", self.first_day, self.days, self.requests_per_day, self.seed,
-            incidents=self.incidents, files_per_day=1, texts=self.texts, dirt=NO_DIRT,
+            self.folder / "made", self.folder / "truth", self.first_day - timedelta(days=self.history_days),
+            self.history_days + self.days, self.requests_per_day, self.seed, incidents=self.incidents, files_per_day=1, texts=self.texts, dirt=NO_DIRT,
         ):  # fmt: skip
             pass
 
     def deliver(self, landing: Path, number: int) -> None:
-        """Put the files of a day into the landing folder."""
-        for folder in sorted((self.folder / "made").glob(f"*/{self.first_day + timedelta(days=number)}")):
+        """Put the files of a day into the landing folder, and those of the history before the first."""
+        for back in range(self.history_days + 1 if number == 0 else 1):
+            self._move(landing, self.first_day + timedelta(days=number - back))
+
+    def _move(self, landing: Path, day: date) -> None:
+        for folder in sorted((self.folder / "made").glob(f"*/{day}")):
             (landing / folder.parent.name).mkdir(parents=True, exist_ok=True)
             folder.rename(landing / folder.parent.name / folder.name)
 
@@ -102,7 +108,8 @@ def play(world: World, say: Callable[[str], None], ends_with: Collection[str] = 
     Raises RestlessError, SettingsError and what a night cannot start with.
     """
     begun = time.monotonic()
-    say(f"simulating {world.days} days of {world.requests_per_day:,} requests in {world.folder}")
+    days = world.history_days + world.days
+    say(f"simulating {days} days of {world.requests_per_day:,} requests in {world.folder}")
     world.make()
     now_file = world.folder / "now"
     write_atomically(now_file, world.night(0).isoformat().encode("ascii"))
@@ -158,6 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of `make gameday`."""
     parser = argparse.ArgumentParser(prog="make gameday", description=__doc__)
     parser.add_argument("--weeks", type=int, default=2, help="how many are played; a plan may take more (2)")
+    parser.add_argument("--history", type=int, default=2, help="quiet weeks before them, which are there at once (2)")
     parser.add_argument("--plan", choices=sorted(PLANS), default="default", help="what is planted (docs/simulator.md)")
     parser.add_argument("--size", choices=SIZES, default="large", help="how large, where the plan has sizes (large)")
     parser.add_argument("--requests", type=int, default=1000, help="a day (1000)")
@@ -173,7 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         days = 7 * options.weeks
         incidents = PLANS[options.plan](options.size)(FIRST_DAY, days)
-        world = World(folder, FIRST_DAY, days, options.requests, options.seed, incidents, options.texts)
+        world = World(
+            folder, FIRST_DAY, days, options.requests, options.seed, incidents, options.texts, 7 * max(0, options.history)
+        )
         game = play(world, lambda text: print(terminal.one_line(text), flush=True))
     except (*COULD_NOT_START, RestlessError, ValueError) as error:
         print(f"gameday: {terminal.lines(str(error))}", file=sys.stderr)
