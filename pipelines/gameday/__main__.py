@@ -75,7 +75,8 @@ class World:
         nothing."""
         for _ in simulate(
             self.folder / "made", self.folder / "truth", self.first_day - timedelta(days=self.history_days),
-            self.history_days + self.days, self.requests_per_day, self.seed, incidents=self.incidents, files_per_day=1, texts=self.texts, dirt=NO_DIRT,
+            self.history_days + self.days, self.requests_per_day, self.seed,
+            incidents=self.incidents, files_per_day=1, texts=self.texts, dirt=NO_DIRT,
         ):  # fmt: skip
             pass
 
