@@ -63,6 +63,7 @@ def test_a_burst_of_errors_and_a_broken_filter_are_found_and_a_quiet_week_is_qui
     assert played.false_alarms == []
 
 
+@pytest.mark.proof
 def test_another_model_behind_its_name_and_longer_prompts_are_found_by_the_third_night(tmp_path: Path) -> None:
     """The nights before are calm, with days that differ, and quiet; two weeks of reference, without words."""
 

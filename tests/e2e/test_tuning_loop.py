@@ -76,10 +76,13 @@ def test_recall_that_fell_on_two_nights_is_learned_back_and_a_new_index_serves(l
     assert told.startswith("retriever: no training: nothing speaks for it; "), "of the new champion nothing fell yet"
 
 
+@pytest.mark.proof
 def test_what_learned_from_shuffled_answers_is_rejected_and_nothing_moves(loop: Loop) -> None:
     house, instance = loop
+    if house.desk().registry.champion_folder("embedder") is None:
+        assert house.tune(instance) == [], "the loop comes first"
     champion = house.desk().registry.champion_folder("embedder")
-    assert champion is not None, "the loop comes first"
+    assert champion is not None
     version, folder = champion
     store = DatasetStore(house.store.state)
     [row] = table_rows(house.store, DATASETS)[-1:]
