@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hashed_words import HashedWords
 from house import all_contracts, selected
+from label_house import settle_the_draw
 from retention_house import RetentionHouse
 
 from assets.checks import rules
@@ -28,7 +29,6 @@ from resources.computing import compute_day
 from resources.contracts import SEEDS
 from resources.day_inputs import DayInputs
 from resources.embedder import Embedder
-from resources.keyring import KEY_BYTES, KEY_FILE, Keyring, write_ring
 from resources.labelling_seed import LABELLING_FILE
 from resources.references import replace_reference
 from simulator.annotator import Annotator, annotate
@@ -49,9 +49,8 @@ class RiseHouse(RetentionHouse):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, all_contracts(), f"{LAST_DAY + timedelta(days=1)}T03:00:00")
-        # The draw follows the key, and no draw finds every rise (docs/proofs/hallucination_rise.md): this one does.
-        Keyring.open(self.store.state / "keys")
-        write_ring(self.store.state / "keys" / KEY_FILE, [("d1ce0001", bytes([SEED]) * KEY_BYTES)])
+        # No draw finds every rise (docs/proofs/hallucination_rise.md): this one does.
+        settle_the_draw(self.store.state, SEED)
         self.seeds = root / "seeds"
         self.seeds.mkdir()
         asked = yaml.safe_load((SEEDS / LABELLING_FILE).read_text(encoding="utf-8"))
