@@ -70,7 +70,7 @@ def lines(game: GameDay) -> Iterator[str]:
     yield f"{hits} of {len(wanted)} that have to be found were; {game.runs} runs, {game.seconds:.0f} s"
     yield from (f"  missed: {played.incident.name}, which {_finders(played)} should find" for played in game.missed)
     if game.missed:
-        yield "  rules keep still below a least cost and a least number of requests: play with more (--requests 5000)"
+        yield "  rules keep still below a least cost and a least number of requests: more a day (--requests) show more"
     yield from (f"  failed: {failure}" for failure in game.failures)
 
 
