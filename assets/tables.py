@@ -215,8 +215,9 @@ def _outcome_metadata(outcomes: list[DayOutcome]) -> dict[str, Any]:
 
 
 def _totals(log: DayLog, contract: Contract, outcomes: list[DayOutcome]) -> dict[str, Any]:
-    """Of the newest day that got rows: its largest groups, and its totals as numbers."""
-    days = [o.day for o in outcomes if o.outcome == "replaced" and o.rows]
+    """Of the newest day that has rows: its largest groups, and its totals as numbers. The UI shows those of the last run,
+    which may have found all days fresh."""
+    days = [o.day for o in outcomes if o.outcome in ("fresh", "replaced", "unchanged") and o.rows]
     if not days or not contract.measures.columns or not contract.measures.by:
         return {}
     groups = log.measures(max(days))

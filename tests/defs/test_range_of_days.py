@@ -54,6 +54,12 @@ def test_one_run_brings_nine_days_of_each_table_up_to_date_as_nine_runs_do(tmp_p
         for name in CHAIN:
             assert instance.get_materialized_partitions(asset_key(name)) == {day.isoformat() for day in span}, name
 
+        repository.get_job(COMPUTE).execute_in_process(instance=instance, tags=days.tags)
+        event = instance.get_latest_materialization_event(asset_key("logs.requests"))
+        assert event is not None and event.asset_materialization is not None
+        shown = event.asset_materialization.metadata
+        assert shown["days_fresh"].value == len(span) and f"largest of {span[-1]}" in shown, "the page shows the last run"
+
     slow = nine_days(tmp_path / "day by day")
     (whole,) = slow.plan().ranges
     for day in span:
