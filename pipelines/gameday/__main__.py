@@ -174,6 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--texts", action="store_true", help="with words; hours of vectors where a world is long")
     parser.add_argument("--home", type=Path, help="an empty folder to play in, which is kept; left out: one that is removed")
     options = parser.parse_args(arguments)
+    if options.weeks < 1 or options.history < 0:
+        parser.error("--weeks takes 1 or more, --history 0 or more")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     folder = (options.home or Path(tempfile.mkdtemp(prefix="nocturne-gameday-"))).resolve()
     try:
@@ -183,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         days = 7 * options.weeks
         incidents = PLANS[options.plan](options.size)(FIRST_DAY, days)
         world = World(
-            folder, FIRST_DAY, days, options.requests, options.seed, incidents, options.texts, 7 * max(0, options.history)
+            folder, FIRST_DAY, days, options.requests, options.seed, incidents, options.texts, 7 * options.history
         )
         game = play(world, lambda text: print(terminal.one_line(text), flush=True))
     except (*COULD_NOT_START, RestlessError, ValueError) as error:

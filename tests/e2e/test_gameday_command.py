@@ -45,6 +45,13 @@ def test_a_folder_that_holds_something_is_not_played_in(tmp_path: Path, capsys: 
     assert "is not empty; name a folder that is" in capsys.readouterr().err
 
 
+def test_a_world_without_a_night_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in (["--weeks", "0"], ["--history", "-1"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(wrong)
+        assert "--weeks takes 1 or more, --history 0 or more" in capsys.readouterr().err
+
+
 def test_a_plan_that_needs_more_weeks_says_how_many_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--plan", "service", "--weeks", "1", "--home", str(tmp_path / "new")]) == 2
     assert "a service plan takes 44 days or more, not 7" in capsys.readouterr().err
