@@ -31,8 +31,6 @@ def main(arguments: list[str]) -> None:
     os.environ["VIRTUAL_ENV"] = sys.prefix  # or `dg` warns that none is active
     # Tables are late after hours: a look at all of them every 30 seconds, Dagster's default, is for nothing.
     os.environ.setdefault("FRESHNESS_DAEMON_INTERVAL_SECONDS", "300")
-    # What is new in Dagster warns at each of its uses, in every process, as `make nightly` would without -W ignore.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
     program = Path(sys.executable).with_name("dg")
     os.execv(program, [str(program), "dev", "--host", HOST, "--port", PORT, *arguments])
 
